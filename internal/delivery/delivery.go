@@ -1,0 +1,177 @@
+package delivery
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/verobridge/verobridge/internal/event"
+)
+
+// Destination takes events somewhere.
+type Destination interface {
+	// Name is the destination's name in the settings. The spool keeps its
+	// cursor by it: to rename is to start over.
+	Name() string
+
+	// Deliver takes a batch, oldest first, and returns one outcome for each
+	// event in the same order. It is called by one goroutine at a time, blocks
+	// until each event has its outcome, and must be idempotent by event ID.
+	// When ctx ends it returns soon, with Unavailable for what it did not try.
+	Deliver(ctx context.Context, batch []event.Event) []Outcome
+}
+
+// ErrBehind is the error of an event that was not tried because an earlier one
+// of the same person has to be tried again first.
+var ErrBehind = errors.New("waits behind an earlier event of the same person")
+
+// Call is one request that a destination made for an event, with its answer.
+// Secrets are redacted by the destination before they get here.
+type Call struct {
+	Method  string          `json:"method"`
+	URL     string          `json:"url"`
+	Request json.RawMessage `json:"request,omitempty"`
+	Status  int             `json:"status,omitempty"` // 0: no answer
+	Answer  string          `json:"answer,omitempty"` // at most its first kilobyte
+	Error   string          `json:"error,omitempty"`
+	At      time.Time       `json:"at"`
+}
+
+// Status is what has become of an event at a destination, as it stands in
+// verobridge.deliveries.
+type Status string
+
+// The statuses of a delivery. Waiting is the only one that is not final.
+const (
+	StatusWaiting     Status = "waiting"
+	StatusDelivered   Status = "delivered"
+	StatusSkipped     Status = "skipped"
+	StatusDead        Status = "dead"
+	statusUnavailable Status = "unavailable" // of the destination, never reported
+)
+
+// Outcome says what became of one event at one destination, once. The zero
+// Outcome is not valid.
+type Outcome struct {
+	status Status
+	reason Reason
+	err    error
+	after  time.Duration
+	calls  []Call
+}
+
+// Delivered says that the event is done. calls are the requests it took, none
+// for a destination that makes no requests.
+func Delivered(calls ...Call) Outcome {
+	return Outcome{status: StatusDelivered, reason: ReasonDelivered, calls: calls}
+}
+
+// Skipped says that the event is not wanted here, and why.
+func Skipped(reason Reason) Outcome {
+	return Outcome{status: StatusSkipped, reason: reason}
+}
+
+// Retry says that the event failed in a passing way. It is tried again not
+// before after, or when the spool's own backoff says so, whichever is later.
+func Retry(reason Reason, err error, after time.Duration, calls ...Call) Outcome {
+	return Outcome{status: StatusWaiting, reason: reason, err: err, after: after, calls: calls}
+}
+
+// Behind says that the event was not tried, because an earlier event of the
+// same person has to succeed first.
+func Behind() Outcome { return Retry(ReasonBehind, ErrBehind, 0) }
+
+// Dead says that the same event would always fail. It becomes a dead letter.
+func Dead(reason Reason, err error, calls ...Call) Outcome {
+	return Outcome{status: StatusDead, reason: reason, err: err, calls: calls}
+}
+
+// Unavailable says that the destination as a whole takes nothing now: it is
+// down, or refuses our credentials. The spool pauses it, keeps everything, and
+// probes not before after, or by its own backoff if that is later.
+func Unavailable(reason Reason, err error, after time.Duration, calls ...Call) Outcome {
+	return Outcome{status: statusUnavailable, reason: reason, err: err, after: after, calls: calls}
+}
+
+// Status returns what became of the event. An event whose destination is
+// unavailable is waiting.
+func (o Outcome) Status() Status {
+	if o.Unavailable() {
+		return StatusWaiting
+	}
+	return o.status
+}
+
+// Final says whether nothing more will happen to the event here.
+func (o Outcome) Final() bool { return o.Status() != StatusWaiting }
+
+// Unavailable says whether the verdict is on the destination, not the event.
+func (o Outcome) Unavailable() bool { return o.status == statusUnavailable }
+
+// Valid says whether the outcome was made by one of this package's functions.
+func (o Outcome) Valid() bool { return o.status != "" }
+
+// Reason returns the stable code of the verdict.
+func (o Outcome) Reason() Reason { return o.reason }
+
+// Err returns what went wrong, nil for Delivered and Skipped.
+func (o Outcome) Err() error { return o.err }
+
+// After returns how long the destination asked to wait, 0 if it did not.
+func (o Outcome) After() time.Duration { return o.after }
+
+// Calls returns the requests that were made for the event in this attempt.
+func (o Outcome) Calls() []Call { return o.calls }
+
+// Detail is the verdict as a sentence for people.
+func (o Outcome) Detail() string {
+	if o.err != nil {
+		return o.reason.Sentence() + ": " + o.err.Error()
+	}
+	return o.reason.Sentence()
+}
+
+// Report is one event's fate at one destination, as verobridge.deliveries
+// keeps it. A later report of the same event and destination replaces it.
+type Report struct {
+	Source      string     `json:"source"`
+	MessageID   string     `json:"message_id"`
+	Destination string     `json:"destination"`
+	Type        event.Type `json:"type"`
+	Event       string     `json:"event,omitempty"`
+	UserID      string     `json:"user_id,omitempty"`
+	AnonymousID string     `json:"anonymous_id,omitempty"`
+	Status      Status     `json:"status"`
+	Reason      Reason     `json:"reason"`
+	Detail      string     `json:"detail"`
+	Attempts    int        `json:"attempts"`
+	Calls       []Call     `json:"calls,omitempty"`
+	ReceivedAt  time.Time  `json:"received_at"`
+	// SettledAt is when the fate became final, zero while it is waiting.
+	SettledAt time.Time `json:"settled_at,omitzero"`
+}
+
+// ReportOf describes what an outcome means for an event. attempts counts the
+// attempts so far, this one included; now is the time of the verdict.
+func ReportOf(e event.Event, destination string, o Outcome, attempts int, now time.Time) Report {
+	r := Report{
+		Source:      e.Source,
+		MessageID:   e.ID,
+		Destination: destination,
+		Type:        e.Type,
+		Event:       e.Name(),
+		UserID:      e.UserID(),
+		AnonymousID: e.AnonymousID(),
+		Status:      o.Status(),
+		Reason:      o.Reason(),
+		Detail:      o.Detail(),
+		Attempts:    attempts,
+		Calls:       o.Calls(),
+		ReceivedAt:  e.ReceivedAt,
+	}
+	if o.Final() {
+		r.SettledAt = now.UTC()
+	}
+	return r
+}

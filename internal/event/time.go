@@ -1,0 +1,54 @@
+package event
+
+import (
+	"strings"
+	"time"
+)
+
+// layouts are the forms of time that Segment's SDKs and their users send, the
+// most frequent first. A form without a zone is read as UTC.
+var layouts = []string{
+	time.RFC3339Nano,
+	"2006-01-02T15:04:05.999999999Z0700",
+	"2006-01-02T15:04:05.999999999",
+	"2006-01-02 15:04:05.999999999Z07:00",
+	"2006-01-02 15:04:05.999999999Z0700",
+	"2006-01-02 15:04:05.999999999Z07",
+	"2006-01-02 15:04:05.999999999 MST",
+	"2006-01-02 15:04:05.999999999",
+	"2006-01-02T15:04Z07:00",
+	"2006-01-02T15:04",
+	"2006-01-02",
+	// Segment's own documentation has an example with a one-digit month.
+	"2006-1-2T15:04:05.999999999Z07:00",
+}
+
+// ParseTime reads a time as SDKs write it, to the nanosecond, and returns it
+// in UTC.
+func ParseTime(s string) (time.Time, bool) {
+	s = strings.TrimSpace(s)
+	if len(s) < len("2006-1-2") || s[0] < '0' || s[0] > '9' {
+		return time.Time{}, false
+	}
+	for _, layout := range layouts {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.UTC(), true
+		}
+	}
+	return time.Time{}, false
+}
+
+// FormatTime writes t in the form that the bridge stamps: RFC 3339 in UTC with
+// the digits that matter.
+func FormatTime(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
+
+// correct removes the skew of the client's clock from the time at which the
+// client says the event happened: receivedAt - (sentAt - originalTimestamp),
+// the rule of Segment's common spec. Without a sentAt there is nothing to
+// correct with and the client is believed.
+func correct(original, sentAt, receivedAt time.Time) time.Time {
+	if sentAt.IsZero() {
+		return original
+	}
+	return receivedAt.Add(-sentAt.Sub(original))
+}
