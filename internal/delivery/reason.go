@@ -20,6 +20,7 @@ const (
 	ReasonServerError Reason = "server_error"
 	ReasonUnreachable Reason = "unreachable"
 	ReasonRefused     Reason = "credentials_refused"
+	ReasonRedirected  Reason = "redirected"
 	ReasonStopping    Reason = "stopping"
 	ReasonLocked      Reason = "table_locked"
 
@@ -43,6 +44,7 @@ var sentences = map[Reason]string{
 	ReasonServerError:   "waits, because the destination answered with an error of its own",
 	ReasonUnreachable:   "waits, because the destination did not answer",
 	ReasonRefused:       "waits, because the destination refused our credentials; check the auth_token",
+	ReasonRedirected:    "waits, because the destination answered with a redirect; check its url",
 	ReasonStopping:      "waits for the next start, because the program was stopping",
 	ReasonLocked:        "waits, because somebody holds a lock on the table",
 	ReasonBadRequest:    "the destination refused this event and would refuse it again",
