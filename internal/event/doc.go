@@ -15,7 +15,7 @@
 //	messageId               →   kept, or made by the server
 //	userId: 42, null, " "   →   "42", absent, absent
 //	context, integrations   →   merged over those of the batch's envelope
-//	properties: [], traits  →   {} (PHP writes an empty map so)
+//	properties: [], traits  →   absent (PHP writes an empty map as [])
 //	timestamp               →   originalTimestamp; timestamp is corrected for
 //	                            the skew of the client's clock
 //	                        →   receivedAt, sentAt, type and channel are stamped

@@ -60,8 +60,8 @@ func (e Event) Name() string {
 	case Track:
 		return e.Get("event").String()
 	case Page, Screen:
-		if name := e.Get("name"); name.Exists() {
-			return name.String()
+		if name := e.Get("name").String(); name != "" {
+			return name
 		}
 		return e.Get("properties.name").String()
 	default:
@@ -70,10 +70,11 @@ func (e Event) Name() string {
 }
 
 // Email returns the person's own address: traits.email, else
-// context.traits.email, else "". A property named email is never used: it may
-// be somebody else's, an invitee's for example.
+// context.traits.email, else "". The traits of a group call are the group's
+// and are left out. A property named email is never used: it may be somebody
+// else's, an invitee's for example.
 func (e Event) Email() string {
-	if email := e.Get("traits.email"); email.Type == gjson.String && email.Str != "" {
+	if email := e.Get("traits.email"); e.Type != Group && email.Type == gjson.String && email.Str != "" {
 		return email.Str
 	}
 	if email := e.Get("context.traits.email"); email.Type == gjson.String {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+	"github.com/tidwall/gjson"
 )
 
 // The reasons for which a call is refused at the door. They are stable codes:
@@ -20,8 +21,18 @@ const (
 	ReasonInvalidID     = "invalid_id"
 	ReasonInvalidField  = "invalid_field"
 	ReasonLongMessageID = "message_id_too_long"
-	ReasonOtherSource   = "write_key_of_another_source"
+	ReasonTooManyFields = "too_many_fields"
+	ReasonUnknownKey    = "unknown_write_key"
+	ReasonOrigin        = "origin_not_allowed"
 )
+
+// Reasons returns all of them, for whoever counts by reason.
+func Reasons() []string {
+	return []string{
+		ReasonNotObject, ReasonUnknownType, ReasonNoIdentity, ReasonNoEventName, ReasonNoGroupID, ReasonNoPreviousID,
+		ReasonInvalidID, ReasonInvalidField, ReasonLongMessageID, ReasonTooManyFields, ReasonUnknownKey, ReasonOrigin,
+	}
+}
 
 // RejectError says why a call was refused. The same call would be refused
 // again.
@@ -62,6 +73,23 @@ func Reject(raw []byte, s Stamp, why *RejectError) Event {
 		ReceivedAt: s.ReceivedAt.UTC(),
 		Body:       body,
 	}
+}
+
+// withoutWriteKey returns a call without its write key, for keeping a refused
+// one. What is no object has none.
+func withoutWriteKey(raw []byte) []byte {
+	v := gjson.ParseBytes(raw)
+	if !v.IsObject() || !v.Get("writeKey").Exists() {
+		return raw
+	}
+	o := newObject(len(raw))
+	v.ForEach(func(key, value gjson.Result) bool {
+		if key.Str != "writeKey" {
+			o.member(key.Raw, value.Raw)
+		}
+		return true
+	})
+	return o.close()
 }
 
 // newID makes a messageId. Version 7 ascends with time, which keeps inserts

@@ -14,7 +14,8 @@ var layouts = []string{
 	"2006-01-02 15:04:05.999999999Z07:00",
 	"2006-01-02 15:04:05.999999999Z0700",
 	"2006-01-02 15:04:05.999999999Z07",
-	"2006-01-02 15:04:05.999999999 MST",
+	"2006-01-02 15:04:05.999999999 UTC",
+	"2006-01-02 15:04:05.999999999 -0700",
 	"2006-01-02 15:04:05.999999999",
 	"2006-01-02T15:04Z07:00",
 	"2006-01-02T15:04",
@@ -24,7 +25,8 @@ var layouts = []string{
 }
 
 // ParseTime reads a time as SDKs write it, to the nanosecond, and returns it
-// in UTC.
+// in UTC. The years 2 to 9999 count: the year 1 is the zero time of Go and
+// .NET clients, and no later year can be written in RFC 3339.
 func ParseTime(s string) (time.Time, bool) {
 	s = strings.TrimSpace(s)
 	if len(s) < len("2006-1-2") || s[0] < '0' || s[0] > '9' {
@@ -32,7 +34,11 @@ func ParseTime(s string) (time.Time, bool) {
 	}
 	for _, layout := range layouts {
 		if t, err := time.Parse(layout, s); err == nil {
-			return t.UTC(), true
+			t = t.UTC()
+			if !writable(t) {
+				return time.Time{}, false
+			}
+			return t, true
 		}
 	}
 	return time.Time{}, false
@@ -50,5 +56,12 @@ func correct(original, sentAt, receivedAt time.Time) time.Time {
 	if sentAt.IsZero() {
 		return original
 	}
-	return receivedAt.Add(-sentAt.Sub(original))
+	// The skew, not the age, is what fits into a Duration of 292 years.
+	corrected := original.Add(receivedAt.Sub(sentAt))
+	if !writable(corrected) {
+		return original
+	}
+	return corrected
 }
+
+func writable(t time.Time) bool { return t.Year() > 1 && t.Year() <= 9999 }
