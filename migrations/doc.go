@@ -1,0 +1,20 @@
+// Package migrations owns the tables that verobridge keeps for itself, in the
+// schema verobridge. The tables of sources are not here: the warehouse package
+// makes those as data arrives.
+//
+//	deliveries       what became of each event at each destination
+//	rejected_events  each event refused at the door inside an accepted request
+//	identities       each anonymousId linked to a person
+//	held_events      each event waiting for its person
+//	suppressions     each erased person, as a salted hash
+//
+// A migration is one numbered SQL file, applied in one transaction and never
+// edited after a release. goose keeps the list of those applied in
+// verobridge.goose_db_version.
+//
+// # Failure handling
+//
+// Several programs may start at once on one database: a session advisory lock
+// lets one migrate while the others wait. A migration that fails is rolled back
+// and tried again by the next Up.
+package migrations

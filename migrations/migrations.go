@@ -1,0 +1,128 @@
+package migrations
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	_ "github.com/jackc/pgx/v5/stdlib" // the database/sql driver that goose needs
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+//go:embed *.sql
+var files embed.FS
+
+// versionTable is where goose keeps the list of the migrations applied.
+const versionTable = "verobridge.goose_db_version"
+
+// lockID names verobridge's advisory lock among those of a database ("vbmg").
+const lockID = 0x76626d67
+
+// Migration is one numbered change of verobridge's own tables.
+type Migration struct {
+	// Version is its number, and the order of application.
+	Version int64
+	// Name is its file's name.
+	Name string
+	// AppliedAt is when it was applied to this database, zero if it was not.
+	AppliedAt time.Time
+}
+
+// Up applies what is missing to the database at url and returns what it
+// applied, nothing if all was there. It is safe to be called by several
+// programs at once, and again after an error.
+func Up(ctx context.Context, url string) ([]Migration, error) {
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		return nil, fmt.Errorf("migrate: %w", err)
+	}
+	defer func() { _ = db.Close() }()
+	if err := createSchema(ctx, db); err != nil {
+		return nil, fmt.Errorf("create schema verobridge: %w", err)
+	}
+	p, err := newProvider(db)
+	if err != nil {
+		return nil, fmt.Errorf("migrate: %w", err)
+	}
+	results, err := p.Up(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("migrate: %w", err)
+	}
+	applied := make([]Migration, len(results))
+	for i, r := range results {
+		applied[i] = Migration{Version: r.Source.Version, Name: r.Source.Path, AppliedAt: time.Now().UTC()}
+	}
+	return applied, nil
+}
+
+// Status lists all migrations, oldest first, and when each was applied to the
+// database at url. It changes nothing.
+func Status(ctx context.Context, url string) ([]Migration, error) {
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		return nil, fmt.Errorf("read migrations: %w", err)
+	}
+	defer func() { _ = db.Close() }()
+	p, err := newProvider(db)
+	if err != nil {
+		return nil, fmt.Errorf("read migrations: %w", err)
+	}
+	sources := p.ListSources()
+	list := make([]Migration, len(sources))
+	for i, s := range sources {
+		list[i] = Migration{Version: s.Version, Name: s.Path}
+	}
+	// goose makes its table when it is asked for the state, so it is not asked
+	// where there is none.
+	var started bool
+	err = db.QueryRowContext(ctx, "select to_regclass($1) is not null", versionTable).Scan(&started)
+	if err != nil {
+		return nil, fmt.Errorf("read migrations: %w", err)
+	}
+	if !started {
+		return list, nil
+	}
+	states, err := p.Status(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read migrations: %w", err)
+	}
+	for i, s := range states {
+		list[i].AppliedAt = s.AppliedAt
+	}
+	return list, nil
+}
+
+func newProvider(db *sql.DB) (*goose.Provider, error) {
+	const waitSeconds, waits = 1, 60
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockID(lockID), lock.WithLockTimeout(waitSeconds, waits))
+	if err != nil {
+		return nil, err
+	}
+	return goose.NewProvider(goose.DialectPostgres, db, files,
+		goose.WithTableName(versionTable),
+		goose.WithSessionLocker(locker),
+		goose.WithDisableGlobalRegistry(true),
+		goose.WithLogger(goose.NopLogger()))
+}
+
+// createSchema makes room for goose's own table. It looks first, because
+// "create schema if not exists" asks for the right to create even if there is
+// nothing to do.
+func createSchema(ctx context.Context, db *sql.DB) error {
+	var exists bool
+	err := db.QueryRowContext(ctx, "select exists (select from pg_namespace where nspname = 'verobridge')").Scan(&exists)
+	if err != nil || exists {
+		return err
+	}
+	_, err = db.ExecContext(ctx, "create schema if not exists verobridge")
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && refused.Code == "23505" {
+		return nil // unique_violation in pg_namespace: another program was faster
+	}
+	return err
+}

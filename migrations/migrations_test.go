@@ -1,0 +1,135 @@
+package migrations_test
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/verobridge/verobridge/internal/pgtest"
+	"github.com/verobridge/verobridge/migrations"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+// contract is the names of tables and columns that people's SQL relies on.
+var contract = map[string][]string{
+	"deliveries": {
+		"source text", "message_id text", "destination text", "type text", "event text", "user_id text",
+		"anonymous_id text", "status text", "reason text", "detail text", "attempts integer", "calls jsonb",
+		"received_at timestamp with time zone", "settled_at timestamp with time zone",
+	},
+	"rejected_events": {
+		"id text", "source text", "received_at timestamp with time zone", "reason text", "detail text", "body text",
+	},
+	"identities": {"source text", "anonymous_id text", "user_id text", "linked_at timestamp with time zone"},
+	"held_events": {
+		"source text", "message_id text", "anonymous_id text", "destination text", "body text",
+		"received_at timestamp with time zone", "expires_at timestamp with time zone",
+	},
+	"suppressions": {"hash text", "kind text", "since timestamp with time zone"},
+}
+
+func TestUpMakesTheContract(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Database(t)
+	if _, err := migrations.Up(t.Context(), url); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(t.Context()) }()
+	rows, err := conn.Query(t.Context(), `
+		select table_name, column_name || ' ' || data_type from information_schema.columns
+		where table_schema = 'verobridge' and table_name <> 'goose_db_version'
+		order by table_name, ordinal_position`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string][]string{}
+	var table, column string
+	if _, err := pgx.ForEachRow(rows, []any{&table, &column}, func() error {
+		got[table] = append(got[table], column)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(contract, got); diff != "" {
+		t.Errorf("tables (-want +got):\n%s", diff)
+	}
+}
+
+func TestUpTwiceAndStatus(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Database(t)
+
+	before, err := migrations.Status(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(before) == 0 || !before[0].AppliedAt.IsZero() || before[0].Name != "00001_own_tables.sql" {
+		t.Errorf("status of an empty database: %+v, want all pending", before)
+	}
+	applied, err := migrations.Up(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(applied) != len(before) {
+		t.Errorf("applied %d migrations, want all %d", len(applied), len(before))
+	}
+	again, err := migrations.Up(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(again) != 0 {
+		t.Errorf("applied %+v again", again)
+	}
+	after, err := migrations.Status(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range after {
+		if m.AppliedAt.IsZero() {
+			t.Errorf("%s is pending after Up", m.Name)
+		}
+	}
+}
+
+func TestUpBySeveralAtOnce(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Database(t)
+	const starters = 4
+	counts := make([]int, starters)
+	var wg sync.WaitGroup
+	for i := range starters {
+		wg.Go(func() {
+			applied, err := migrations.Up(t.Context(), url)
+			if err != nil {
+				t.Error(err)
+			}
+			counts[i] = len(applied)
+		})
+	}
+	wg.Wait()
+	total := 0
+	for _, n := range counts {
+		total += n
+	}
+	all, err := migrations.Status(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if total != len(all) {
+		t.Errorf("%v migrations were applied, want each of %d once", counts, len(all))
+	}
+}
+
+func TestUpNeedsADatabase(t *testing.T) {
+	t.Parallel()
+	if _, err := migrations.Up(t.Context(), "postgres://nobody@127.0.0.1:1/none?sslmode=disable&connect_timeout=2"); err == nil {
+		t.Error("migrated a database that does not exist")
+	}
+}
