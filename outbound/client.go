@@ -1,0 +1,161 @@
+package outbound
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/verobridge/verobridge/internal/delivery"
+)
+
+const (
+	// maxAnswerBytes is how much of an answer is kept.
+	maxAnswerBytes = 1 << 10
+	// maxDrainBytes is how much more is read so that the connection can be used
+	// again. Beyond it a new connection is cheaper.
+	maxDrainBytes = 64 << 10
+
+	redacted = "[redacted]"
+)
+
+// client makes calls to one destination.
+type client struct {
+	http    *http.Client
+	secrets *strings.Replacer // redacts them
+	metrics *metrics
+	logger  *slog.Logger
+	now     func() time.Time
+}
+
+// call is one request to make.
+type call struct {
+	method, url string
+	endpoint    string // for metrics, one of few
+	header      http.Header
+	body        []byte // as it goes out
+	shown       []byte // as people may see it
+}
+
+// do makes a call. It returns the answer, and the call as it is kept for
+// people.
+func (c *client) do(ctx context.Context, r call) (answer, delivery.Call) {
+	started, clock := c.now(), time.Now()
+	a := c.roundTrip(ctx, r)
+	took := time.Since(clock)
+	c.metrics.observe(r.endpoint, a.status, took)
+	c.logger.DebugContext(ctx, "called", "endpoint", r.endpoint, "status", a.status, "took", took)
+
+	made := delivery.Call{
+		Method:  r.method,
+		URL:     r.url,
+		Request: r.shown,
+		Status:  a.status,
+		Answer:  string(a.body),
+		At:      started.UTC(),
+	}
+	if a.err != nil {
+		made.Error = a.err.Error()
+	}
+	return a, made
+}
+
+func (c *client) roundTrip(ctx context.Context, r call) answer {
+	// The transport writes from a goroutine of its own.
+	var written atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteRequest: func(info httptrace.WroteRequestInfo) { written.Store(info.Err == nil) },
+	})
+	req, err := http.NewRequestWithContext(ctx, r.method, r.url, bytes.NewReader(r.body))
+	if err != nil {
+		return answer{err: err}
+	}
+	for name, values := range r.header {
+		req.Header[name] = values
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", "verobridge")
+	// Our calls may be repeated. This key without a value is never sent; it
+	// tells net/http to try again at once when the server has just closed the
+	// idle connection that was to be used.
+	req.Header["Idempotency-Key"] = nil
+
+	res, err := c.http.Do(req)
+	if err != nil {
+		return answer{err: c.redactError(err), written: written.Load()}
+	}
+	defer res.Body.Close()
+	// The status is the verdict. A body that breaks off takes nothing from it.
+	body, _ := io.ReadAll(io.LimitReader(res.Body, maxAnswerBytes))
+	_, _ = io.CopyN(io.Discard, res.Body, maxDrainBytes)
+	return answer{
+		status:     res.StatusCode,
+		retryAfter: res.Header.Get("Retry-After"),
+		body:       []byte(c.redact(string(body))),
+	}
+}
+
+// redact removes secrets, and what Postgres cannot keep as text.
+func (c *client) redact(s string) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	return c.secrets.Replace(strings.ReplaceAll(s, "\x00", "\uFFFD"))
+}
+
+// redactError drops the URL, which the call has already, and keeps the chain:
+// the verdict depends on it.
+func (c *client) redactError(err error) error {
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		return failed.Err
+	}
+	return err
+}
+
+// newHTTPClient returns a client that keeps as many connections open as there
+// are calls in parallel, and follows no redirect: a POST that becomes a GET on
+// the way would be a success without an effect.
+func newHTTPClient(transport http.RoundTripper, parallel int, timeout time.Duration) *http.Client {
+	if transport == nil {
+		transport = &http.Transport{
+			Proxy:                 http.ProxyFromEnvironment,
+			DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+			TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
+			TLSHandshakeTimeout:   5 * time.Second,
+			ForceAttemptHTTP2:     true,
+			MaxIdleConns:          parallel,
+			MaxIdleConnsPerHost:   parallel,
+			IdleConnTimeout:       50 * time.Second, // below the 60 s of common load balancers
+			ResponseHeaderTimeout: timeout,
+		}
+	}
+	return &http.Client{
+		Transport:     transport,
+		Timeout:       timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// checkURL returns the base URL of a destination without a slash at its end.
+func checkURL(raw string) (string, error) {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		return "", errors.New("url cannot be read; write it as https://host/path")
+	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
+		return "", fmt.Errorf("url %q is not complete; write it as https://host/path", u.Redacted())
+	case u.User != nil, u.RawQuery != "", u.Fragment != "":
+		return "", errors.New("url must have no credentials, query or fragment; secrets have settings of their own")
+	}
+	return strings.TrimRight(raw, "/"), nil
+}

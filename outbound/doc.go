@@ -1,0 +1,48 @@
+// Package outbound takes events to HTTP APIs: to Vero's Track API, which
+// triggers emails, and to other endpoints that speak Segment's protocol.
+//
+//	event.Event ──plan──▶ requests ──client──▶ answer ──judge──▶ delivery.Outcome
+//	              pure               the only I/O          pure
+//
+// A destination is a plan and a delivery. The plan (vero_requests.go and its
+// neighbours vero_*.go, segment_batch.go) turns an event into requests by
+// looking at the event alone: no clock, no network, no state. The same event
+// therefore always makes the same bytes, which is what makes a repeated call
+// harmless: Vero drops an event that equals an earlier one in name, identity
+// and data within minutes (getvero-docs, "Track events"), and a Segment endpoint
+// drops a messageId that it has seen. To keep two real events apart that happen
+// to be equal, the messageId goes into Vero's data as segment_message_id.
+//
+// # Who the event is about
+//
+// Vero knows a person by the userId. Where an event has none, the e-mail
+// address in its traits is the id as well as the address, which is the rule of
+// Vero's own clients: "If an id is not present it should use email as the id"
+// (README of github.com/getvero/vero). Both are sent, because an event that
+// comes with an address alone makes Vero create a profile named by it without
+// saying that the profile can be mailed. An anonymousId and a property named
+// email are never sent as identity: the first makes a profile that can never be
+// mailed, the second may be an invitee's address and would replace the
+// person's own.
+//
+// # Order and speed
+//
+// Vero takes one call at a time for each request and has no batch endpoint, so
+// speed comes from calls in parallel. Events that share a person go one after
+// the other (delivery.Chains); different people go in parallel, as many as
+// Concurrency says.
+//
+// # Failure handling
+//
+// failure.go is the one place that decides what an answer means:
+//
+//	2xx                                  delivered
+//	400, 404, 413, 422, other 4xx        dead: this event would fail again
+//	408, 425, 5xx, no answer to a        retry this event; the later events of
+//	request that was written             the person wait behind it
+//	401, 403, 429, 503 with Retry-After, the destination is unavailable: no new
+//	3xx, connection refused, DNS, TLS    call is started, everything is kept
+//
+// Secrets stay inside: Vero's auth_token goes into the body, never into a URL,
+// and what is kept of a call for people to read is redacted.
+package outbound

@@ -1,0 +1,227 @@
+package outbound
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/verobridge/verobridge/internal/delivery"
+	"github.com/verobridge/verobridge/internal/event"
+)
+
+// VeroURL is the base URL of Vero's Track API.
+const VeroURL = "https://api.getvero.com/api/v2"
+
+// grace is how long calls that are under way may go on when the program stops.
+// A call that is cut off and made again after a longer stop is a second event
+// at Vero, whose memory for equal ones is minutes long.
+const grace = 5 * time.Second
+
+// VeroOptions are the settings of a destination of type vero.
+type VeroOptions struct {
+	// Name is the destination's name in the settings. Required.
+	Name string
+	// URL is the base URL of the Track API. Defaults to VeroURL.
+	URL string
+	// AuthToken is the Tracking API key of the Vero project, or its older
+	// auth_token. Required.
+	AuthToken string
+	// Sources names the sources whose events come from Vero. They are never
+	// sent back. Defaults to none; events that say themselves that they are
+	// Vero's are recognised anyway.
+	Sources []string
+	// Preset is the table of event names, PresetDefault or PresetNone.
+	// Defaults to PresetDefault.
+	Preset string
+	// OmitMessageID keeps the messageId out of the data of events. Vero then
+	// takes equal events of a person within minutes for one. Defaults to
+	// false.
+	OmitMessageID bool
+	// Concurrency is for how many people calls are made in parallel. Defaults
+	// to 64.
+	Concurrency int
+	// Timeout bounds one call, from connecting to the end of the answer.
+	// Defaults to 15 s.
+	Timeout time.Duration
+	// Transport makes the calls. Defaults to a transport that keeps Concurrency
+	// connections open.
+	Transport http.RoundTripper
+	// Logger gets one debug line for each call. Defaults to none.
+	Logger *slog.Logger
+	// Registerer gets the metrics. Defaults to none.
+	Registerer prometheus.Registerer
+	// Now is the clock. Defaults to time.Now.
+	Now func() time.Time
+}
+
+// Vero is a destination: Vero's Track API. It is safe for concurrent use.
+type Vero struct {
+	mapping     mapping
+	client      client
+	url         string
+	token       string
+	concurrency int
+}
+
+var _ delivery.Destination = (*Vero)(nil)
+
+// NewVero returns the destination. An error names the setting that is wrong and
+// the cure.
+func NewVero(o VeroOptions) (*Vero, error) {
+	if o.Name == "" {
+		return nil, errors.New("destination of type vero: name is missing; give it one and keep it, its place in the spool depends on it")
+	}
+	base, err := checkURL(cmp.Or(o.URL, VeroURL))
+	if err != nil {
+		return nil, fmt.Errorf("destination %q: %w", o.Name, err)
+	}
+	if err := checkSecret("auth_token", o.AuthToken, "copy it from Vero, Settings > Project > Tracking API keys"); err != nil {
+		return nil, fmt.Errorf("destination %q: %w", o.Name, err)
+	}
+	preset := cmp.Or(o.Preset, PresetDefault)
+	names, ok := presets[preset]
+	if !ok {
+		return nil, fmt.Errorf("destination %q: preset %q does not exist; take one of %s",
+			o.Name, preset, strings.Join(slices.Sorted(maps.Keys(presets)), ", "))
+	}
+	if o.Concurrency < 0 || o.Timeout < 0 {
+		return nil, fmt.Errorf("destination %q: concurrency and timeout must not be negative", o.Name)
+	}
+	m, err := newMetrics(o.Registerer, "vero", o.Name,
+		pathUsersTrack, pathReidentify, pathUnsubscribe, pathResubscribe, pathTags, pathEventsTrack)
+	if err != nil {
+		return nil, err
+	}
+
+	sources := make(map[string]bool, len(o.Sources))
+	for _, source := range o.Sources {
+		sources[source] = true
+	}
+	concurrency := cmp.Or(o.Concurrency, 64)
+	v := &Vero{
+		mapping:     mapping{name: o.Name, sources: sources, names: names, omitMessageID: o.OmitMessageID},
+		url:         base,
+		token:       o.AuthToken,
+		concurrency: concurrency,
+		client: client{
+			http:    newHTTPClient(o.Transport, concurrency, cmp.Or(o.Timeout, 15*time.Second)),
+			secrets: strings.NewReplacer(o.AuthToken, redacted),
+			metrics: m,
+			logger:  cmp.Or(o.Logger, slog.New(slog.DiscardHandler)).With("destination", o.Name),
+			now:     o.Now,
+		},
+	}
+	if v.client.now == nil {
+		v.client.now = time.Now
+	}
+	return v, nil
+}
+
+// checkSecret returns an error that does not show the secret.
+func checkSecret(setting, value, cure string) error {
+	switch {
+	case value == "":
+		return fmt.Errorf("%s is missing; %s", setting, cure)
+	case strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r == 0x7f }):
+		return fmt.Errorf("%s contains a space or a line break; write it without", setting)
+	}
+	return nil
+}
+
+// Name implements delivery.Destination.
+func (v *Vero) Name() string { return v.mapping.name }
+
+// Plan returns what the event means to Vero, without doing it.
+func (v *Vero) Plan(e event.Event) Plan { return v.mapping.plan(e) }
+
+// Deliver implements delivery.Destination.
+func (v *Vero) Deliver(ctx context.Context, batch []event.Event) []delivery.Outcome {
+	calling, stop := withGrace(ctx, grace)
+	defer stop()
+
+	outcomes := make([]delivery.Outcome, len(batch))
+	var down atomic.Pointer[delivery.Outcome] // the verdict that stops the batch
+	var people errgroup.Group
+	people.SetLimit(v.concurrency)
+	for _, chain := range delivery.Chains(batch) {
+		people.Go(func() error {
+			behind := false
+			for _, i := range chain {
+				switch verdict := down.Load(); {
+				case verdict != nil:
+					outcomes[i] = delivery.Unavailable(verdict.Reason(), verdict.Err(), verdict.After())
+				case ctx.Err() != nil:
+					outcomes[i] = delivery.Unavailable(delivery.ReasonStopping, context.Cause(ctx), 0)
+				case behind:
+					outcomes[i] = delivery.Behind()
+				default:
+					outcomes[i] = v.deliver(calling, batch[i])
+				}
+				if outcomes[i].Unavailable() {
+					down.CompareAndSwap(nil, &outcomes[i])
+				}
+				behind = behind || !outcomes[i].Final()
+			}
+			return nil
+		})
+	}
+	_ = people.Wait() // verdicts are outcomes, not errors
+	return outcomes
+}
+
+// deliver makes the calls of one event, one after the other, until one fails.
+func (v *Vero) deliver(ctx context.Context, e event.Event) delivery.Outcome {
+	plan := v.mapping.plan(e)
+	calls := make([]delivery.Call, 0, len(plan.Requests))
+	for _, r := range plan.Requests {
+		a, made := v.client.do(ctx, v.call(r))
+		calls = append(calls, made)
+		if outcome := judge(a, v.client.now(), calls...); outcome.Status() != delivery.StatusDelivered {
+			return outcome
+		}
+	}
+	if len(calls) > 0 {
+		v.client.metrics.latency.Observe(calls[0].At.Sub(e.ReceivedAt).Seconds())
+	}
+	return plan.settle(calls...)
+}
+
+// call adds the credentials to a request.
+func (v *Vero) call(r Request) call {
+	return call{
+		method:   r.Method,
+		url:      v.url + "/" + r.Path,
+		endpoint: r.Path,
+		body:     withToken(r.Body, v.token),
+		shown:    withToken(r.Body, redacted),
+	}
+}
+
+// withToken puts the token in front of the members of a body. In a URL it would
+// end in access logs.
+func withToken(body []byte, token string) []byte {
+	var o object
+	o.text("auth_token", token)
+	return append(append(o.buf, ','), body[1:]...)
+}
+
+// withGrace returns a context that ends some time after ctx does.
+func withGrace(ctx context.Context, wait time.Duration) (context.Context, context.CancelFunc) {
+	later, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.AfterFunc(wait, cancel)
+		context.AfterFunc(later, func() { timer.Stop() })
+	})
+	return later, func() { stop(); cancel() }
+}
