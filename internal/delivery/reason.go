@@ -23,6 +23,8 @@ const (
 	ReasonRedirected  Reason = "redirected"
 	ReasonStopping    Reason = "stopping"
 	ReasonLocked      Reason = "table_locked"
+	// ReasonNotPermitted is a database's, as ReasonRefused is an HTTP API's.
+	ReasonNotPermitted Reason = "not_permitted"
 
 	// Dead.
 	ReasonBadRequest Reason = "bad_request"
@@ -47,6 +49,7 @@ var sentences = map[Reason]string{
 	ReasonRedirected:    "waits, because the destination answered with a redirect; check its url",
 	ReasonStopping:      "waits for the next start, because the program was stopping",
 	ReasonLocked:        "waits, because somebody holds a lock on the table",
+	ReasonNotPermitted:  "waits, because the database lacks a permission for its user; grant it, or correct the user and password in the url",
 	ReasonBadRequest:    "the destination refused this event and would refuse it again",
 	ReasonTooLong:       "a value is longer than the destination allows",
 	ReasonExpired:       "given up after the retry horizon",
