@@ -3,7 +3,6 @@ package delivery
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"time"
 
 	"github.com/verobridge/verobridge/internal/event"
@@ -21,10 +20,6 @@ type Destination interface {
 	// When ctx ends it returns soon, with Unavailable for what it did not try.
 	Deliver(ctx context.Context, batch []event.Event) []Outcome
 }
-
-// ErrBehind is the error of an event that was not tried because an earlier one
-// of the same person has to be tried again first.
-var ErrBehind = errors.New("waits behind an earlier event of the same person")
 
 // Call is one request that a destination made for an event, with its answer.
 // Secrets are redacted by the destination before they get here.
@@ -59,6 +54,8 @@ type Outcome struct {
 	err    error
 	after  time.Duration
 	calls  []Call
+	// untried marks a wait that is no attempt.
+	untried bool
 }
 
 // Delivered says that the event is done. calls are the requests it took, none
@@ -78,9 +75,15 @@ func Retry(reason Reason, err error, after time.Duration, calls ...Call) Outcome
 	return Outcome{status: StatusWaiting, reason: reason, err: err, after: after, calls: calls}
 }
 
+// NotTried says that the event has to wait for another reason than a failure of
+// its own.
+func NotTried(reason Reason) Outcome {
+	return Outcome{status: StatusWaiting, reason: reason, untried: true}
+}
+
 // Behind says that the event was not tried, because an earlier event of the
 // same person has to succeed first.
-func Behind() Outcome { return Retry(ReasonBehind, ErrBehind, 0) }
+func Behind() Outcome { return NotTried(ReasonBehind) }
 
 // Dead says that the same event would always fail. It becomes a dead letter.
 func Dead(reason Reason, err error, calls ...Call) Outcome {
@@ -108,6 +111,10 @@ func (o Outcome) Final() bool { return o.Status() != StatusWaiting }
 
 // Unavailable says whether the verdict is on the destination, not the event.
 func (o Outcome) Unavailable() bool { return o.status == statusUnavailable }
+
+// Tried says whether the destination attempted the event. An attempt counts
+// towards its backoff.
+func (o Outcome) Tried() bool { return !o.untried }
 
 // Valid says whether the outcome was made by one of this package's functions.
 func (o Outcome) Valid() bool { return o.status != "" }

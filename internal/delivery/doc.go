@@ -21,7 +21,7 @@
 // Events that share a person (event.Event.People) must take effect in the order
 // in which they were accepted. Inside a batch that is the destination's duty:
 // after a Retry, it must not attempt the later events of the same person, and
-// answers Retry(ErrBehind) for them. Across batches it is the spool's.
+// answers Behind for them. Across batches it is the spool's.
 //
 // # Once
 //

@@ -1,0 +1,164 @@
+package spool
+
+import (
+	"context"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/verobridge/verobridge/internal/delivery"
+)
+
+// scrapeTimeout bounds what one scrape asks of JetStream.
+const scrapeTimeout = 2 * time.Second
+
+type metrics struct {
+	registerer prometheus.Registerer // nil for none
+
+	events     prometheus.Counter
+	records    prometheus.Counter
+	failures   prometheus.Counter
+	seconds    prometheus.Histogram
+	settlement *prometheus.CounterVec
+	paused     *prometheus.GaugeVec
+	state      *state
+}
+
+func newMetrics(r prometheus.Registerer, s *Spool) *metrics {
+	m := &metrics{
+		registerer: r,
+		events: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "verobridge_spool_events_total",
+			Help: "Events that were written to the spool durably.",
+		}),
+		records: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "verobridge_spool_records_total",
+			Help: "Records that were synced; each holds one or more events.",
+		}),
+		failures: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "verobridge_spool_append_failures_total",
+			Help: "Appends that failed and were answered with 503.",
+		}),
+		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "verobridge_spool_append_seconds",
+			Help:    "Time until an append was durable.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14),
+		}),
+		settlement: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "verobridge_deliveries_total",
+			Help: "What became of events at each destination, by status and reason.",
+		}, []string{"destination", "status", "reason"}),
+		paused: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "verobridge_destination_paused",
+			Help: "1 while a destination takes nothing and is probed.",
+		}, []string{"destination"}),
+		state: &state{spool: s},
+	}
+	for _, name := range s.o.Destinations {
+		m.pause(name, false)
+	}
+	if r != nil {
+		r.MustRegister(m.collectors()...)
+	}
+	return m
+}
+
+func (m *metrics) collectors() []prometheus.Collector {
+	return []prometheus.Collector{m.events, m.records, m.failures, m.seconds, m.settlement, m.paused, m.state}
+}
+
+func (m *metrics) unregister() {
+	if m.registerer == nil {
+		return
+	}
+	for _, c := range m.collectors() {
+		m.registerer.Unregister(c)
+	}
+}
+
+func (m *metrics) appended(events int, took time.Duration, err error) {
+	if err != nil {
+		m.failures.Inc()
+		return
+	}
+	m.events.Add(float64(events))
+	m.seconds.Observe(took.Seconds())
+}
+
+func (m *metrics) settled(destination string, reports []delivery.Report) {
+	for _, r := range reports {
+		m.settlement.WithLabelValues(destination, string(r.Status), string(r.Reason)).Inc()
+	}
+}
+
+func (m *metrics) pause(destination string, paused bool) {
+	var v float64
+	if paused {
+		v = 1
+	}
+	m.paused.WithLabelValues(destination).Set(v)
+}
+
+var (
+	bytesDesc = prometheus.NewDesc("verobridge_spool_bytes",
+		"Bytes of events on disk.", nil, nil)
+	limitDesc = prometheus.NewDesc("verobridge_spool_limit_bytes",
+		"Bytes of events that the spool may hold before it answers 503.", nil, nil)
+	backlogDesc = prometheus.NewDesc("verobridge_spool_backlog_records",
+		"Records that a destination has not settled; each holds one or more events.", []string{"destination"}, nil)
+	laneDesc = prometheus.NewDesc("verobridge_spool_retry_events",
+		"Events in a destination's retry lane.", []string{"destination"}, nil)
+	deadDesc = prometheus.NewDesc("verobridge_spool_dead_letters",
+		"Dead letters of a destination.", []string{"destination"}, nil)
+)
+
+// state reads from JetStream, at each scrape, what it knows best.
+type state struct{ spool *Spool }
+
+// Describe implements prometheus.Collector.
+func (c *state) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{bytesDesc, limitDesc, backlogDesc, laneDesc, deadDesc} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector. What cannot be read is left out.
+func (c *state) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+	defer cancel()
+	gauge := func(d *prometheus.Desc, v uint64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
+	}
+	events, err := c.spool.js.Stream(ctx, eventsStream)
+	if err != nil {
+		return
+	}
+	held := events.CachedInfo().State
+	gauge(bytesDesc, held.Bytes)
+	gauge(limitDesc, uint64(c.spool.o.MaxBytes))
+	for _, name := range c.spool.o.Destinations {
+		if settled, err := c.spool.settledBy(ctx, eventsStream, name); err == nil {
+			gauge(backlogDesc, held.LastSeq-min(held.LastSeq, max(settled, held.FirstSeq-min(held.FirstSeq, 1))), name)
+		}
+		if n, err := c.spool.count(ctx, retryStream, retrySubject+name); err == nil {
+			gauge(laneDesc, n, name)
+		}
+		if n, err := c.spool.count(ctx, deadStream, deadSubject+name); err == nil {
+			gauge(deadDesc, n, name)
+		}
+	}
+}
+
+// count returns how many records a stream holds for a subject.
+func (s *Spool) count(ctx context.Context, stream, subject string) (uint64, error) {
+	st, err := s.js.Stream(ctx, stream)
+	if err != nil {
+		return 0, err
+	}
+	info, err := st.Info(ctx, jetstream.WithSubjectFilter(subject))
+	if err != nil {
+		return 0, err
+	}
+	return info.State.Subjects[subject], nil
+}

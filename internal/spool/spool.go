@@ -1,0 +1,240 @@
+package spool
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// The streams, and the subjects that their records are published to. Retry and
+// dead letters have one subject for each destination.
+const (
+	eventsStream  = "VEROBRIDGE_EVENTS"
+	retryStream   = "VEROBRIDGE_RETRY"
+	deadStream    = "VEROBRIDGE_DEAD"
+	reportsStream = "VEROBRIDGE_REPORTS"
+
+	eventsSubject  = "verobridge.events"
+	retrySubject   = "verobridge.retry."
+	deadSubject    = "verobridge.dead."
+	reportsSubject = "verobridge.reports"
+)
+
+// maxPayload bounds a record on the wire. One event may be as large as a
+// request body, 4 MiB by default; s2 never makes it much larger.
+const maxPayload = 8 << 20
+
+var (
+	// ErrFull says that the spool holds as much as it may and that none of it
+	// is settled. The caller must refuse the events; nothing of them is kept.
+	ErrFull = errors.New("the spool is full")
+	// ErrClosed says that the spool is closing or closed.
+	ErrClosed = errors.New("the spool is closed")
+)
+
+// Options say where the spool is and how much it holds.
+type Options struct {
+	// Dir is the folder of the embedded server. It belongs to one process at a
+	// time. Required unless URL is set.
+	Dir string
+	// URL is the address of an external NATS cluster. Defaults to the embedded
+	// server.
+	URL string
+	// Replicas is how many servers of the cluster keep each record. Defaults
+	// to 3 with a URL; the embedded server always keeps 1.
+	Replicas int
+	// Destinations names the destinations whose unsettled events must be kept.
+	// A destination seen for the first time starts with the next event.
+	Destinations []string
+	// MaxBytes bounds the events on disk. Defaults to four fifths of the space
+	// that is free in Dir, or to 10 GiB with a URL.
+	MaxBytes int64
+	// ReplayWindow is how long settled events are kept for replays. Defaults
+	// to 7 days. When the spool is full they go earlier.
+	ReplayWindow time.Duration
+	// Horizon is how long a passing failure is retried before the event
+	// becomes a dead letter. Defaults to 7 days.
+	Horizon time.Duration
+	// Retry is the wait before a failed event is tried again. Defaults to 1 s,
+	// doubling to 15 min.
+	Retry Backoff
+	// Probe is the wait before an unavailable destination is tried again.
+	// Defaults to 1 s, doubling to 60 s.
+	Probe Backoff
+	// Logger defaults to slog.Default().
+	Logger *slog.Logger
+	// Registerer takes the metrics. Defaults to none.
+	Registerer prometheus.Registerer
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if o.Dir == "" && o.URL == "" {
+		return o, errors.New("the spool needs a directory or the URL of a NATS cluster")
+	}
+	if o.URL == "" {
+		o.Replicas = 1
+	}
+	o.Replicas = cmp.Or(o.Replicas, 3)
+	o.ReplayWindow = cmp.Or(o.ReplayWindow, 7*24*time.Hour)
+	o.Horizon = cmp.Or(o.Horizon, 7*24*time.Hour)
+	o.Retry = o.Retry.withDefaults(time.Second, 15*time.Minute)
+	o.Probe = o.Probe.withDefaults(time.Second, time.Minute)
+	if o.MaxBytes == 0 {
+		o.MaxBytes = 10 << 30
+		if o.URL == "" {
+			n, err := defaultMaxBytes(o.Dir)
+			if err != nil {
+				return o, err
+			}
+			o.MaxBytes = n
+		}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return o, nil
+}
+
+// Spool keeps events until every destination has settled them. Its methods may
+// be called from many goroutines; Drain from one for each destination.
+type Spool struct {
+	o       Options
+	server  *embedded // nil with an external cluster
+	conn    *nats.Conn
+	js      jetstream.JetStream
+	metrics *metrics
+	log     *slog.Logger
+
+	queue   chan *pending
+	closing chan struct{}
+	close   func() error // once
+	work    sync.WaitGroup
+}
+
+// Open starts the embedded server, or connects to the cluster, and makes the
+// streams and cursors that are missing. It returns when Append may be called.
+func Open(ctx context.Context, o Options) (*Spool, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("open spool: %w", err)
+	}
+	s := &Spool{
+		o:       o,
+		log:     o.Logger,
+		queue:   make(chan *pending),
+		closing: make(chan struct{}),
+	}
+	s.close = sync.OnceValue(s.shutdown)
+	if err := s.connect(ctx); err != nil {
+		return nil, fmt.Errorf("open spool: %w", errors.Join(err, s.disconnect()))
+	}
+	for range committers {
+		s.work.Go(s.commit)
+	}
+	s.work.Go(s.trimRegularly)
+	return s, nil
+}
+
+func (s *Spool) connect(ctx context.Context) error {
+	var err error
+	if s.o.URL != "" {
+		s.conn, err = nats.Connect(s.o.URL, nats.Name("verobridge"), nats.MaxReconnects(-1))
+		if err != nil {
+			return fmt.Errorf("connect to nats.url: %w", err)
+		}
+	} else {
+		if s.server, err = startEmbedded(s.o.Dir, s.log); err != nil {
+			return err
+		}
+		if s.conn, err = s.server.connect(); err != nil {
+			return err
+		}
+	}
+	if s.js, err = jetstream.New(s.conn); err != nil {
+		return err
+	}
+	if err := s.makeStreams(ctx); err != nil {
+		return err
+	}
+	for _, name := range s.o.Destinations {
+		if _, err := s.consumer(ctx, eventsStream, name); err != nil {
+			return err
+		}
+	}
+	if _, err := s.consumer(ctx, reportsStream, reportsCursor); err != nil {
+		return err
+	}
+	s.metrics = newMetrics(s.o.Registerer, s)
+	return nil
+}
+
+func (s *Spool) makeStreams(ctx context.Context) error {
+	base := jetstream.StreamConfig{
+		Storage:   jetstream.FileStorage,
+		Replicas:  s.o.Replicas,
+		Retention: jetstream.LimitsPolicy,
+		// Never the default, DiscardOld: it would drop what is undelivered.
+		Discard:     jetstream.DiscardNew,
+		MaxBytes:    -1,
+		AllowDirect: true,
+	}
+	for _, c := range []struct {
+		name, subject string
+		maxBytes      int64
+	}{
+		{eventsStream, eventsSubject, s.o.MaxBytes},
+		{retryStream, retrySubject + "*", -1},
+		{deadStream, deadSubject + "*", -1},
+		{reportsStream, reportsSubject, -1},
+	} {
+		config := base
+		config.Name, config.Subjects, config.MaxBytes = c.name, []string{c.subject}, c.maxBytes
+		if _, err := s.js.CreateOrUpdateStream(ctx, config); err != nil {
+			return fmt.Errorf("make stream %s: %w", c.name, err)
+		}
+	}
+	return nil
+}
+
+// Close stops taking events, lets the records in flight finish, and stops the
+// server. Stop the drains first: they need the spool to settle. Closing twice
+// is one.
+func (s *Spool) Close() error { return s.close() }
+
+func (s *Spool) shutdown() error {
+	close(s.closing)
+	s.work.Wait()
+	s.metrics.unregister()
+	return s.disconnect()
+}
+
+func (s *Spool) disconnect() error {
+	if s.conn != nil {
+		s.conn.Close()
+	}
+	if s.server != nil {
+		return s.server.stop()
+	}
+	return nil
+}
+
+// Ready returns nil while the spool can take events.
+func (s *Spool) Ready() error {
+	select {
+	case <-s.closing:
+		return ErrClosed
+	default:
+	}
+	if !s.conn.IsConnected() {
+		return errors.New("the spool has no connection to NATS")
+	}
+	return nil
+}

@@ -1,0 +1,113 @@
+package spool
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// trimEvery is how often settled records are looked over.
+const trimEvery = time.Minute
+
+// trimRegularly removes what is settled and old until the spool closes.
+func (s *Spool) trimRegularly() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	ticker := time.NewTicker(trimEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			if err := s.trim(ctx, s.settledAndOld); err != nil {
+				s.log.Error("cannot trim the spool", "error", err)
+			}
+		case <-s.closing:
+			return
+		}
+	}
+}
+
+// trim removes the events before the sequence that first says must be kept, and
+// the reports that are written.
+func (s *Spool) trim(ctx context.Context, first func(context.Context, jetstream.Stream) (uint64, error)) error {
+	events, err := s.js.Stream(ctx, eventsStream)
+	if err != nil {
+		return fmt.Errorf("trim spool: %w", err)
+	}
+	keep, err := first(ctx, events)
+	if err != nil {
+		return fmt.Errorf("trim spool: %w", err)
+	}
+	if err := events.Purge(ctx, jetstream.WithPurgeSequence(keep)); err != nil {
+		return fmt.Errorf("trim spool: %w", err)
+	}
+	reports, err := s.js.Stream(ctx, reportsStream)
+	if err != nil {
+		return fmt.Errorf("trim reports: %w", err)
+	}
+	written, err := s.settledBy(ctx, reportsStream, reportsCursor)
+	if err != nil {
+		return fmt.Errorf("trim reports: %w", err)
+	}
+	if err := reports.Purge(ctx, jetstream.WithPurgeSequence(written+1)); err != nil {
+		return fmt.Errorf("trim reports: %w", err)
+	}
+	return nil
+}
+
+// settledOnly returns the first record that some destination has not settled.
+func (s *Spool) settledOnly(ctx context.Context, events jetstream.Stream) (uint64, error) {
+	info, err := events.Info(ctx)
+	if err != nil {
+		return 0, err
+	}
+	keep := info.State.LastSeq + 1
+	for _, name := range s.o.Destinations {
+		settled, err := s.settledBy(ctx, eventsStream, name)
+		if err != nil {
+			return 0, err
+		}
+		keep = min(keep, settled+1)
+	}
+	return keep, nil
+}
+
+// settledAndOld returns the first record that is not settled everywhere, or is
+// young enough to be replayed.
+func (s *Spool) settledAndOld(ctx context.Context, events jetstream.Stream) (uint64, error) {
+	keep, err := s.settledOnly(ctx, events)
+	if err != nil {
+		return 0, err
+	}
+	oldest := events.CachedInfo().State.FirstSeq
+	if keep <= oldest {
+		return keep, nil
+	}
+	edge := time.Now().Add(-s.o.ReplayWindow)
+	var failed error
+	young := sort.Search(int(keep-oldest), func(i int) bool {
+		record, err := events.GetMsg(ctx, oldest+uint64(i))
+		if err != nil {
+			failed = err
+			return true // keep it
+		}
+		return record.Time.After(edge)
+	})
+	return oldest + uint64(young), failed
+}
+
+// settledBy returns the sequence up to which a cursor's owner has settled.
+func (s *Spool) settledBy(ctx context.Context, stream, name string) (uint64, error) {
+	consumer, err := s.consumer(ctx, stream, name)
+	if err != nil {
+		return 0, err
+	}
+	info, err := consumer.Info(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return info.AckFloor.Stream, nil
+}
