@@ -168,7 +168,7 @@ func object(name string, v *gjson.Result) *RejectError {
 	switch {
 	case v.IsObject():
 		return nil
-	case v.Type == gjson.Null, v.IsArray() && len(v.Array()) == 0:
+	case v.Type == gjson.Null, v.IsArray() && !v.Get("0").Exists():
 		*v = gjson.Result{}
 		return nil
 	default:

@@ -1,0 +1,61 @@
+package ingest
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// read returns the request's body as JSON that is valid, bounded and clean. The
+// content type is not looked at: browsers and Kotlin send text/plain, C# none.
+func (h *handler) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	body, err := inflate(w, r, h.maxBody)
+	if err != nil {
+		return nil, err
+	}
+	return lenient(body)
+}
+
+// inflate reads the body and stops at limit, as sent and as decompressed.
+func inflate(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	if r.ContentLength > limit {
+		return nil, errTooLarge
+	}
+	var body io.Reader = http.MaxBytesReader(w, r.Body, limit)
+	broken := errUnread
+	switch strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding"))) {
+	case "", "identity":
+	case "gzip", "x-gzip":
+		broken = errGzip
+		inflated, err := gzip.NewReader(body)
+		if err != nil {
+			return nil, because(broken, err)
+		}
+		body = inflated
+	default:
+		return nil, errEncoding
+	}
+	var buf bytes.Buffer
+	if r.ContentLength > 0 {
+		buf.Grow(int(r.ContentLength) + bytes.MinRead)
+	}
+	if _, err := buf.ReadFrom(io.LimitReader(body, limit+1)); err != nil {
+		return nil, because(broken, err)
+	}
+	if int64(buf.Len()) > limit {
+		return nil, errTooLarge
+	}
+	return buf.Bytes(), nil
+}
+
+// because says why a body could not be read.
+func because(broken *failure, err error) error {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return errTooLarge
+	}
+	return broken
+}

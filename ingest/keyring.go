@@ -1,0 +1,109 @@
+package ingest
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// keyring knows which source a write key belongs to. It keeps hashes, so that
+// no dump of the memory shows a key, and compares all of them in constant time.
+type keyring []struct {
+	hash   [sha256.Size]byte
+	source *Source
+}
+
+func newKeyring(sources []Source) (keyring, error) {
+	if len(sources) == 0 {
+		return nil, errors.New("there are no sources; add one with a name and a write key")
+	}
+	var keys keyring
+	names := make(map[string]bool)
+	for _, s := range sources {
+		switch {
+		case s.Name == "":
+			return nil, errors.New("a source has no name; give it one, it names the schema of its tables")
+		case names[s.Name]:
+			return nil, fmt.Errorf("two sources are named %q; rename one", s.Name)
+		case len(s.WriteKeys) == 0:
+			return nil, fmt.Errorf("source %q has no write key; add one to its write_keys", s.Name)
+		}
+		names[s.Name] = true
+		source := &Source{Name: s.Name, Vero: s.Vero, Origins: s.Origins, Disabled: s.Disabled}
+		for _, key := range s.WriteKeys {
+			if strings.TrimSpace(key) == "" || strings.ContainsAny(key, ":/") {
+				return nil, fmt.Errorf("source %q has an unusable write key; a key is not blank and has neither a colon nor a slash", s.Name)
+			}
+			if other, known := keys.source(key); known {
+				return nil, fmt.Errorf("sources %q and %q share a write key; give each its own", other.Name, s.Name)
+			}
+			keys = append(keys, struct {
+				hash   [sha256.Size]byte
+				source *Source
+			}{sha256.Sum256([]byte(key)), source})
+		}
+	}
+	return keys, nil
+}
+
+// source returns whom a write key belongs to.
+func (k keyring) source(key string) (*Source, bool) {
+	hash := sha256.Sum256([]byte(key))
+	var found *Source
+	for i := range k {
+		if subtle.ConstantTimeCompare(hash[:], k[i].hash[:]) == 1 {
+			found = k[i].source
+		}
+	}
+	return found, found != nil
+}
+
+// authenticate returns the source of the first key that belongs to one. An
+// unknown key is passed over, since proxies add a Basic auth of their own.
+func (k keyring) authenticate(r *http.Request, keys ...string) (*Source, error) {
+	given := false
+	for _, key := range keys {
+		if key == "" {
+			continue
+		}
+		given = true
+		s, known := k.source(key)
+		switch {
+		case !known:
+		case s.Disabled:
+			return nil, errDisabled
+		case !s.allows(r.Header.Get("Origin")):
+			return nil, errOrigin
+		default:
+			return s, nil
+		}
+	}
+	if !given {
+		return nil, errNoKey
+	}
+	return nil, errUnknownKey
+}
+
+// basicKey returns the user name of Basic auth, or "". http.Request.BasicAuth
+// would refuse a user name without a colon, which Segment accepts (segment-docs,
+// http-api).
+func basicKey(r *http.Request) string {
+	scheme, encoded, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Basic") {
+		return ""
+	}
+	decoded, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(strings.TrimSpace(encoded), "="))
+	if err != nil {
+		return ""
+	}
+	key, _, _ := strings.Cut(string(decoded), ":")
+	return key
+}
+
+// queryKey returns the write key in the address, for sendBeacon and pixels,
+// which can set no header.
+func queryKey(r *http.Request) string { return r.URL.Query().Get("writeKey") }

@@ -1,0 +1,154 @@
+package ingest
+
+import (
+	"net/http"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/verobridge/verobridge/internal/event"
+)
+
+// single accepts one call, of the type that its path names.
+func (h *handler) single(kind event.Type, channel string) endpoint {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		body, err := h.read(w, r)
+		if err != nil {
+			return err
+		}
+		source, err := h.keys.authenticate(r, basicKey(r), writeKey(gjson.ParseBytes(body)), queryKey(r))
+		if err != nil {
+			return err
+		}
+		stamp := h.stamp(r, source, channel)
+		stamp.Type = kind
+		if err := h.store(r.Context(), []item{{raw: body, stamp: stamp}}); err != nil {
+			return err
+		}
+		succeed(w)
+		return nil
+	}
+}
+
+// batch accepts many calls in one envelope, each of which says its own type.
+func (h *handler) batch(channel string) endpoint {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		body, err := h.read(w, r)
+		if err != nil {
+			return err
+		}
+		sent, err := openEnvelope(body)
+		if err != nil {
+			return err
+		}
+		source, err := h.keys.authenticate(r, append(append([]string{basicKey(r), sent.writeKey}, sent.callKeys()...), queryKey(r))...)
+		if err != nil {
+			return err
+		}
+		stamp := h.stamp(r, source, channel)
+		stamp.SentAt, stamp.Context, stamp.Integrations = sent.sentAt, sent.context, sent.integrations
+		items := make([]item, len(sent.calls))
+		for i, c := range sent.calls {
+			items[i] = item{raw: []byte(c.raw), stamp: stamp}
+			if c.writeKey != "" && c.writeKey != sent.writeKey {
+				items[i].stamp.Source, items[i].refused = h.owner(r, c.writeKey, source)
+			}
+		}
+		if err := h.store(r.Context(), items); err != nil {
+			return err
+		}
+		succeed(w)
+		return nil
+	}
+}
+
+// owner returns the name of the source that a call's own write key belongs to.
+// Where the key opens none, the call is refused alone and kept for the source
+// of its batch.
+func (h *handler) owner(r *http.Request, key string, of *Source) (string, *event.RejectError) {
+	switch source, err := h.keys.authenticate(r, key); err {
+	case nil:
+		return source.Name, nil
+	case errOrigin:
+		return of.Name, &event.RejectError{Reason: event.ReasonOrigin, Detail: errOrigin.message}
+	case errDisabled:
+		return of.Name, &event.RejectError{Reason: event.ReasonUnknownKey, Detail: errDisabled.message}
+	default:
+		return of.Name, &event.RejectError{Reason: event.ReasonUnknownKey, Detail: errUnknownKey.message}
+	}
+}
+
+// envelope is the body of a batch request.
+type envelope struct {
+	writeKey, sentAt      string
+	context, integrations []byte // JSON objects, or nil
+	calls                 []batched
+}
+
+// batched is one call in an envelope.
+type batched struct{ raw, writeKey string }
+
+func openEnvelope(body []byte) (envelope, error) {
+	var (
+		sent  envelope
+		batch gjson.Result
+	)
+	v := gjson.ParseBytes(body)
+	if !v.IsObject() {
+		return sent, errNoBatch
+	}
+	v.ForEach(func(key, value gjson.Result) bool {
+		switch key.Str {
+		case "writeKey":
+			sent.writeKey = value.String()
+		case "sentAt":
+			sent.sentAt = value.String()
+		case "context":
+			sent.context = objectOrNil(value)
+		case "integrations":
+			sent.integrations = objectOrNil(value)
+		case "batch":
+			batch = value
+		}
+		return true
+	})
+	if !batch.IsArray() {
+		return sent, errNoBatch
+	}
+	batch.ForEach(func(_, call gjson.Result) bool {
+		if call.Type != gjson.Null { // a hole
+			sent.calls = append(sent.calls, batched{call.Raw, writeKey(call)})
+		}
+		return len(sent.calls) <= maxEvents
+	})
+	if len(sent.calls) > maxEvents {
+		return sent, errTooMany
+	}
+	return sent, nil
+}
+
+// callKeys returns the write keys that the calls carry themselves, each run of
+// the same key once.
+func (e envelope) callKeys() []string {
+	var keys []string
+	for _, c := range e.calls {
+		if c.writeKey != "" && (len(keys) == 0 || keys[len(keys)-1] != c.writeKey) {
+			keys = append(keys, c.writeKey)
+		}
+	}
+	return keys
+}
+
+// writeKey returns the write key in a call or an envelope, or "".
+func writeKey(v gjson.Result) string {
+	if !v.IsObject() {
+		return ""
+	}
+	return v.Get("writeKey").String()
+}
+
+func objectOrNil(v gjson.Result) []byte {
+	if !v.IsObject() {
+		return nil
+	}
+	return []byte(v.Raw)
+}
