@@ -32,7 +32,7 @@ const (
 // client makes calls to one destination.
 type client struct {
 	http    *http.Client
-	secrets *strings.Replacer // redacts them
+	secret  string // redacted from what is kept of answers
 	metrics *metrics
 	logger  *slog.Logger
 	now     func() time.Time
@@ -93,7 +93,7 @@ func (c *client) roundTrip(ctx context.Context, r call) answer {
 
 	res, err := c.http.Do(req)
 	if err != nil {
-		return answer{err: c.redactError(err), written: written.Load()}
+		return answer{err: cause(err), written: written.Load()}
 	}
 	defer res.Body.Close()
 	// The status is the verdict. A body that breaks off takes nothing from it.
@@ -102,19 +102,29 @@ func (c *client) roundTrip(ctx context.Context, r call) answer {
 	return answer{
 		status:     res.StatusCode,
 		retryAfter: res.Header.Get("Retry-After"),
-		body:       []byte(c.redact(string(body))),
+		body:       c.presentable(body),
 	}
 }
 
-// redact removes secrets, and what Postgres cannot keep as text.
-func (c *client) redact(s string) string {
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	return c.secrets.Replace(strings.ReplaceAll(s, "\x00", "\uFFFD"))
+// presentable returns an answer as it is kept: without the secret, of which the
+// bound may have left the beginning, and without the bytes that Postgres cannot
+// keep as text.
+func (c *client) presentable(body []byte) []byte {
+	full := len(body) == maxAnswerBytes
+	body = bytes.ReplaceAll(body, []byte(c.secret), []byte(redacted))
+	for n := len(c.secret) - 1; full && n > 0; n-- {
+		if cut, found := bytes.CutSuffix(body, []byte(c.secret[:n])); found {
+			body = append(cut, redacted...)
+			break
+		}
+	}
+	body = bytes.ReplaceAll(body, []byte{0}, []byte("\uFFFD"))
+	return bytes.ToValidUTF8(body, []byte("\uFFFD"))
 }
 
-// redactError drops the URL, which the call has already, and keeps the chain:
-// the verdict depends on it.
-func (c *client) redactError(err error) error {
+// cause drops the method and the URL from a transport's error. The call has
+// both already.
+func cause(err error) error {
 	var failed *url.Error
 	if errors.As(err, &failed) {
 		return failed.Err

@@ -32,7 +32,7 @@ func newMetrics(reg prometheus.Registerer, kind, name string, endpoints ...strin
 		}, []string{"endpoint"}),
 		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: "verobridge", Subsystem: kind, Name: "event_latency_seconds",
-			Help:    "Time from the acceptance of an event to the start of its first call, at its first delivery.",
+			Help:    "Time from the acceptance of an event to the start of the calls that delivered it.",
 			Buckets: append(buckets, 60, 300, 3600),
 		}),
 	}

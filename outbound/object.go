@@ -26,8 +26,12 @@ func (o *object) textIfAny(key, value string) {
 }
 
 // members adds the members of another object under the names that rename gives
-// them; it leaves out those for which rename returns "".
+// them; it leaves out those for which rename returns "". What is no object has
+// no members.
 func (o *object) members(of gjson.Result, rename func(key string) string) {
+	if !of.IsObject() {
+		return
+	}
 	of.ForEach(func(key, value gjson.Result) bool {
 		switch name := rename(key.Str); name {
 		case "":
@@ -64,6 +68,9 @@ func (o *object) String() string {
 // has says whether a JSON object has a member of that name. gjson paths would
 // give dots and stars in names a meaning.
 func has(of gjson.Result, name string) bool {
+	if !of.IsObject() {
+		return false
+	}
 	found := false
 	of.ForEach(func(key, _ gjson.Result) bool {
 		found = key.Str == name

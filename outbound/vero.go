@@ -116,7 +116,7 @@ func NewVero(o VeroOptions) (*Vero, error) {
 		concurrency: concurrency,
 		client: client{
 			http:    newHTTPClient(o.Transport, concurrency, cmp.Or(o.Timeout, 15*time.Second)),
-			secrets: strings.NewReplacer(o.AuthToken, redacted),
+			secret:  o.AuthToken,
 			metrics: m,
 			logger:  cmp.Or(o.Logger, slog.New(slog.DiscardHandler)).With("destination", o.Name),
 			now:     o.Now,

@@ -17,7 +17,7 @@ import (
 // "Identify users"). A trait of the same name wins.
 func userData(e event.Event) string {
 	traits := e.Get("traits")
-	if !traits.Exists() {
+	if !traits.IsObject() {
 		traits = e.Get("context.traits")
 	}
 	var data object
