@@ -1,0 +1,46 @@
+// Package warehouse writes events into Postgres, in the shape of Segment's
+// warehouses, so that SQL, dbt packages and BI tools made for those work on it.
+//
+//	event ──rows.go──▶ rows ──ddl.go──▶ tables that fit ──copy.go──▶ committed
+//	        pure       flatten, names,  only adds, each   one transaction:
+//	                   types, tables    table by itself   rows, users, discards
+//
+// Each source has a schema; a call has the tables that Segment's documentation
+// gives it (connections/storage/warehouses/schema):
+//
+//	track     tracks, and a table of the event's own with its properties
+//	identify  identifies, and users: the latest state of each user
+//	group     groups, and accounts: the latest state of each group
+//	page, screen, alias   pages, screens, aliases
+//
+// The tables and columns that are known beforehand are made at the start, so
+// that SQL works before the first value arrives. Others are made at their first
+// value that is not null.
+//
+// # Nothing is lost, nothing is guessed
+//
+// Numbers go from the event's JSON to Postgres as text, so they keep every
+// digit. The type of a column is never changed, for that rewrites the table and
+// breaks views: a value that the column cannot hold exactly becomes null and is
+// kept in the schema's discards table with its place and reason. Tables that
+// are there already are adopted with the types they have.
+//
+// # Once
+//
+// The key of a row is the event's ID, so an event that is delivered again
+// changes nothing, in discards and users neither. An event's rows are committed
+// together. Outcomes are given after the commit.
+//
+// # Failure handling
+//
+// failure.go judges an error by its SQLSTATE:
+//
+//	the database is down, full, read-only or refuses us   all events wait
+//	a table is not what the catalog says                  read it again, once more
+//	a table is locked                                     its events wait, others go on
+//	a row is refused                                      found by halving, and dead
+//
+// Locks are waited for briefly. A new column needs a lock that waits for every
+// reader of its table, while others queue behind it; when a report holds the
+// table for long, events without new columns still get in.
+package warehouse

@@ -1,0 +1,83 @@
+package warehouse
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/verobridge/verobridge/internal/delivery"
+)
+
+// verdict says whose failure an error of Postgres is.
+type verdict int
+
+const (
+	// verdictUnavailable: the database as a whole takes nothing now.
+	verdictUnavailable verdict = iota
+	// verdictAgain: the tables are not what the catalog said, or others were in
+	// the way; worth one more try at once.
+	verdictAgain
+	// verdictLocked: somebody holds a lock on a table.
+	verdictLocked
+	// verdictRefused: a row is refused, and would be again.
+	verdictRefused
+)
+
+// judgement is the verdict on one SQLSTATE or class of them, with the reason
+// that people see.
+type judgement struct {
+	verdict verdict
+	reason  delivery.Reason
+}
+
+// judgements by SQLSTATE, and by class where the code itself is not listed
+// (postgres docs, appendix A, "PostgreSQL Error Codes"). What is not here is
+// unavailable: to wait loses nothing, to give a row up does.
+var judgements = map[string]judgement{
+	"08": {verdictUnavailable, delivery.ReasonUnreachable},  // connection exception
+	"22": {verdictRefused, delivery.ReasonRowRefused},       // data exception
+	"23": {verdictRefused, delivery.ReasonRowRefused},       // integrity constraint violation
+	"25": {verdictUnavailable, delivery.ReasonServerError},  // read-only after a failover, for one
+	"28": {verdictUnavailable, delivery.ReasonNotPermitted}, // invalid authorization
+	"3D": {verdictUnavailable, delivery.ReasonServerError},  // the database does not exist
+	"3F": {verdictAgain, delivery.ReasonServerError},        // a schema was dropped
+	"40": {verdictAgain, delivery.ReasonServerError},        // deadlock, serialization failure
+	"42": {verdictRefused, delivery.ReasonRowRefused},       // a view in the table's place, for one
+	"53": {verdictUnavailable, delivery.ReasonServerError},  // disk full, out of memory or connections
+	"54": {verdictRefused, delivery.ReasonRowRefused},       // the row is too big
+	"57": {verdictUnavailable, delivery.ReasonUnreachable},  // shutting down or starting up
+
+	"42501": {verdictUnavailable, delivery.ReasonNotPermitted}, // insufficient privilege
+	"42701": {verdictAgain, delivery.ReasonServerError},        // the column exists already
+	"42703": {verdictAgain, delivery.ReasonServerError},        // the column is gone
+	"42804": {verdictAgain, delivery.ReasonServerError},        // the column has another type
+	"42P01": {verdictAgain, delivery.ReasonServerError},        // the table is gone
+	"42P06": {verdictAgain, delivery.ReasonServerError},        // the schema exists already
+	"42P07": {verdictAgain, delivery.ReasonServerError},        // the table exists already
+	"42P10": {verdictAgain, delivery.ReasonServerError},        // the key is gone
+	"54011": {verdictAgain, delivery.ReasonServerError},        // too many columns
+	"55P03": {verdictLocked, delivery.ReasonLocked},            // lock not available
+	"57014": {verdictUnavailable, delivery.ReasonServerError},  // somebody cancelled the statement
+}
+
+// judge says whose failure err is. It asks the SQLSTATE, never the words. An
+// error that does not come from Postgres is one of the way there.
+func judge(err error) judgement {
+	var refused *pgconn.PgError
+	if !errors.As(err, &refused) {
+		if errors.Is(err, context.Canceled) {
+			return judgement{verdictUnavailable, delivery.ReasonStopping}
+		}
+		return judgement{verdictUnavailable, delivery.ReasonUnreachable}
+	}
+	if j, ok := judgements[refused.Code]; ok {
+		return j
+	}
+	if len(refused.Code) == 5 {
+		if j, ok := judgements[refused.Code[:2]]; ok {
+			return j
+		}
+	}
+	return judgement{verdictUnavailable, delivery.ReasonServerError}
+}

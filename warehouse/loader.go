@@ -1,0 +1,248 @@
+package warehouse
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/verobridge/verobridge/internal/delivery"
+	"github.com/verobridge/verobridge/internal/event"
+	"github.com/verobridge/verobridge/migrations"
+)
+
+// Source is a source as the warehouse sees it.
+type Source struct {
+	// Name is the source's name in the settings. Its snake case is the schema.
+	Name string
+	// Vero says that email events come from it: its schema has the tables of
+	// Segment's Vero source from the start, another's those of product events.
+	Vero bool
+}
+
+// Options says where the warehouse is and what it holds.
+type Options struct {
+	// URL is the database: postgres://user:password@host:port/name. Required.
+	URL string
+	// Sources get their schema and tables before the first event. Defaults to
+	// none; a source that is not listed gets its schema when its first event
+	// arrives.
+	Sources []Source
+	// Readers are database roles that may select from all schemas of sources,
+	// tables made later included. Defaults to none.
+	Readers []string
+	// LockTimeout is how long a statement waits for a lock that somebody else
+	// holds on a table, before the table's events are put off. Defaults to 1 s.
+	LockTimeout time.Duration
+	// LockPause is how long a locked table is left alone then. Defaults to 5 s.
+	LockPause time.Duration
+	// LoadTimeout is how long a batch may take before the database counts as
+	// unreachable. Defaults to 1 minute.
+	LoadTimeout time.Duration
+	// Logger takes what operators should know. Defaults to a logger that
+	// discards.
+	Logger *slog.Logger
+	// Registerer takes the metrics. Defaults to none.
+	Registerer prometheus.Registerer
+	// Now is the clock. Defaults to time.Now.
+	Now func() time.Time
+}
+
+// Loader writes events into Postgres. It is a delivery.Destination.
+type Loader struct {
+	url                                 string
+	sources                             []Source
+	readers                             []string
+	lockTimeout, lockPause, loadTimeout time.Duration
+	logger                              *slog.Logger
+	metrics                             *metrics
+	now                                 func() time.Time
+	pool                                *pgxpool.Pool
+
+	prepared atomic.Bool
+
+	mu      sync.Mutex // held while tables are made and rows are loaded
+	catalog catalog
+	locked  map[table]lock
+	stamp   time.Time // the last uuid_ts
+}
+
+// Open makes a loader. It does not connect: the database may be down, and
+// events wait until it is there. An error means that the options are wrong.
+func Open(_ context.Context, o Options) (*Loader, error) {
+	config, err := pgxpool.ParseConfig(o.URL)
+	if err != nil {
+		return nil, fmt.Errorf("open warehouse: %w", err)
+	}
+	bySchema := make(map[string]string, len(o.Sources))
+	for _, s := range o.Sources {
+		schema := schemaName(s.Name)
+		if other, taken := bySchema[schema]; taken {
+			return nil, fmt.Errorf("open warehouse: sources %q and %q would share the schema %s; rename one", other, s.Name, schema)
+		}
+		bySchema[schema] = s.Name
+	}
+	// Statements differ from batch to batch, so there is nothing to prepare;
+	// and without prepared statements a connection pooler may sit in between.
+	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
+	parameters := config.ConnConfig.RuntimeParams
+	parameters["client_encoding"] = "UTF8"
+	parameters["application_name"] = cmp.Or(parameters["application_name"], "verobridge")
+	// The pool outlives the context of opening.
+	pool, err := pgxpool.NewWithConfig(context.Background(), config)
+	if err != nil {
+		return nil, fmt.Errorf("open warehouse: %w", err)
+	}
+	l := &Loader{
+		url: o.URL, sources: o.Sources, readers: o.Readers,
+		lockTimeout: cmp.Or(o.LockTimeout, time.Second),
+		lockPause:   cmp.Or(o.LockPause, 5*time.Second),
+		loadTimeout: cmp.Or(o.LoadTimeout, time.Minute),
+		logger:      o.Logger, metrics: newMetrics(o.Registerer, bySchema), now: o.Now, pool: pool,
+		locked: make(map[table]lock),
+	}
+	if l.logger == nil {
+		l.logger = slog.New(slog.DiscardHandler)
+	}
+	if l.now == nil {
+		l.now = time.Now
+	}
+	l.catalog.forget()
+	return l, nil
+}
+
+// Name implements delivery.Destination.
+func (l *Loader) Name() string { return "warehouse" }
+
+// Close ends all connections. Deliver must have returned.
+func (l *Loader) Close() { l.pool.Close() }
+
+// Ready returns nil if events can be loaded now: the database answers and its
+// tables were prepared.
+func (l *Loader) Ready(ctx context.Context) error {
+	if !l.prepared.Load() {
+		return errors.New("the warehouse is not prepared yet")
+	}
+	if err := l.pool.Ping(ctx); err != nil {
+		return fmt.Errorf("reach warehouse: %w", err)
+	}
+	return nil
+}
+
+// Prepare makes what must exist before the first event: verobridge's own
+// tables, the schemas and tables of the sources, the readers' rights. It does
+// its work once; after an error it may be called again, and Deliver does so.
+func (l *Loader) Prepare(ctx context.Context) error {
+	if l.prepared.Load() {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.prepare(ctx)
+}
+
+func (l *Loader) prepare(ctx context.Context) (err error) {
+	if l.prepared.Load() {
+		return nil
+	}
+	defer func() {
+		if err != nil {
+			l.catalog.forget()
+			err = fmt.Errorf("prepare warehouse: %w", err)
+		}
+	}()
+	applied, err := migrations.Up(ctx, l.url)
+	if err != nil {
+		return err
+	}
+	for _, m := range applied {
+		l.logger.InfoContext(ctx, "migration applied", "migration", m.Name)
+	}
+	for _, s := range l.sources {
+		schema := schemaName(s.Name)
+		exists, err := l.catalog.read(ctx, l.pool, schema)
+		if err != nil {
+			return err
+		}
+		for name, standard := range tablesOf(s) {
+			if err := l.evolve(ctx, table{schema, name}, need{source: s, standard: standard}); err != nil {
+				return err
+			}
+		}
+		if exists { // a new schema has its grants from its making
+			if err := l.grant(ctx, schema); err != nil {
+				return err
+			}
+		}
+	}
+	l.prepared.Store(true)
+	return nil
+}
+
+// source returns the source of a name.
+func (l *Loader) source(name string) Source {
+	for _, s := range l.sources {
+		if s.Name == name {
+			return s
+		}
+	}
+	return Source{Name: name}
+}
+
+// Deliver implements delivery.Destination. It answers when the rows are
+// committed. The order of events does not matter here: each row carries its
+// own times, and users and accounts go by the time of receipt.
+func (l *Loader) Deliver(ctx context.Context, batch []event.Event) []delivery.Outcome {
+	ctx, cancel := context.WithTimeout(ctx, l.loadTimeout)
+	defer cancel()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+
+	outcomes := make([]delivery.Outcome, len(batch))
+	if err := l.prepare(ctx); err != nil {
+		reason := delivery.ReasonServerError
+		if j := judge(err); j.verdict == verdictUnavailable {
+			reason = j.reason
+		}
+		for i := range outcomes {
+			outcomes[i] = delivery.Unavailable(reason, err, 0)
+		}
+		return outcomes
+	}
+	start := l.now()
+	items := make([]*item, 0, len(batch))
+	for i, e := range batch {
+		if !wanted(e) {
+			outcomes[i] = delivery.Skipped(delivery.ReasonIntegrations)
+			continue
+		}
+		record, err := recordOf(e, l.source(e.Source))
+		if err != nil {
+			outcomes[i] = delivery.Dead(delivery.ReasonUnreadable, err)
+			continue
+		}
+		items = append(items, &item{event: e, record: record, outcome: &outcomes[i]})
+	}
+	l.load(ctx, items, firstTry)
+	l.metrics.load.Observe(l.now().Sub(start).Seconds())
+	return outcomes
+}
+
+// wanted says whether the event's integrations let it into the warehouse.
+// "All": false is not meant for it (segment-docs, guides/filtering-data).
+func wanted(e event.Event) bool {
+	w := e.Get("integrations.Warehouses")
+	if w.IsObject() {
+		all := w.Get("all")
+		return !all.Exists() || all.Bool()
+	}
+	return !w.IsBool() || w.Bool()
+}

@@ -1,0 +1,91 @@
+package warehouse
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+
+	snakecase "github.com/segmentio/go-snakecase"
+)
+
+const (
+	// maxNameBytes is what Postgres keeps of a name. It cuts a longer one with
+	// no more than a notice, so that two long names could become one.
+	maxNameBytes = 63
+	// keptNameBytes of a longer name stay readable; an underscore and eight hex
+	// digits of its hash follow.
+	keptNameBytes = 54
+)
+
+// schemaName returns the schema of a source: the source's name in snake case,
+// as Segment names a schema by the slug of the source.
+// The schemas that are not for sources get an underscore in front.
+func schemaName(source string) string {
+	name := slug(source, "source_")
+	if name == ownSchema || name == "information_schema" || strings.HasPrefix(name, "pg_") {
+		name = "_" + name
+	}
+	return identifier(name)
+}
+
+// eventTable returns the table of a track call. A name that belongs to a fixed
+// table gets an underscore in front, as in RudderStack: rows of different
+// shapes must not mix.
+func eventTable(event string) string {
+	name := slug(event, "event_")
+	if fixedTables[name] {
+		name = "_" + name
+	}
+	return identifier(name)
+}
+
+// columnName returns the column of a key below others, context.app.version for
+// example. reserved says which names are taken by other columns of the row: the
+// key gets an underscore in front, as _id and _uuid have in schemas that
+// Segment made.
+func columnName(path []string, reserved func(string) bool) string {
+	name := joinedSlug(path)
+	if reserved(name) {
+		name = "_" + name
+	}
+	return identifier(name)
+}
+
+// joinedSlug returns the slug of a path before any rule on reserved or long
+// names applies.
+func joinedSlug(path []string) string {
+	slugs := make([]string, len(path))
+	for i, key := range path {
+		slugs[i] = slug(key, "key_")
+	}
+	return strings.Join(slugs, "_")
+}
+
+// slug is Segment's own: github.com/segmentio/go-snakecase is what names its
+// tables and columns (segment-docs, connections/storage/warehouses/schema). It
+// knows ASCII only; a name without any of that becomes prefix and a hash, so
+// that it is neither lost nor mixed with others.
+func slug(name, prefix string) string {
+	if s := snakecase.Snakecase(name); s != "" {
+		return s
+	}
+	return prefix + hash(name)
+}
+
+// identifier makes a slug a name that Postgres takes without quotes and keeps
+// in full. An identifier is its own identifier.
+func identifier(name string) string {
+	if name[0] >= '0' && name[0] <= '9' {
+		name = "_" + name
+	}
+	if len(name) <= maxNameBytes {
+		return name
+	}
+	return strings.TrimRight(name[:keptNameBytes], "_") + "_" + hash(name)
+}
+
+// hash returns eight hex digits that tell names apart.
+func hash(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return hex.EncodeToString(sum[:4])
+}

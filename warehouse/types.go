@@ -1,0 +1,168 @@
+package warehouse
+
+import (
+	"math/big"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/tidwall/gjson"
+)
+
+// columnType is a column's type as Postgres' format_type writes it.
+type columnType string
+
+// The types that the loader gives to columns, which are those that Segment uses
+// on Postgres. A table that somebody else made may have others.
+const (
+	typeID          columnType = "character varying(1024)"
+	typeText        columnType = "text"
+	typeBigint      columnType = "bigint"
+	typeNumeric     columnType = "numeric"
+	typeBoolean     columnType = "boolean"
+	typeTimestamptz columnType = "timestamp with time zone"
+)
+
+// columnType returns the type of a new column for the value.
+func (v value) columnType() columnType {
+	switch v.kind {
+	case integer:
+		return typeBigint
+	case decimal:
+		return typeNumeric
+	case boolean:
+		return typeBoolean
+	case instant:
+		return typeTimestamptz
+	default:
+		return typeText
+	}
+}
+
+// common returns the narrowest type that holds what both hold.
+func common(a, b columnType) columnType {
+	switch {
+	case a == b:
+		return a
+	case a == typeBigint && b == typeNumeric, a == typeNumeric && b == typeBigint:
+		return typeNumeric
+	default:
+		return typeText
+	}
+}
+
+// cast returns the value as input for a column of type t. ok is false for a
+// misfit: nothing is rounded, cut or guessed, so what comes back from the
+// column is what was sent.
+//
+//	            integer  decimal   boolean  instant  numeric text  other text   document
+//	text        as sent  as sent   as sent  as sent  as sent       as sent      as JSON
+//	bigint      ok       integral  –        –        integer       –            –
+//	numeric     ok       ok        –        –        ok            –            –
+//	boolean     –        –         ok       –        –             true, false  –
+//	timestamptz –        –         –        ok       –             a date       –
+func (t columnType) cast(v value) (input string, ok bool) {
+	base, size := t.split()
+	switch base {
+	case "text":
+		return v.text, true
+	case "character varying":
+		return v.text, size == 0 || utf8.RuneCountInString(v.text) <= size
+	case "bigint":
+		return castInteger(v, 64)
+	case "integer":
+		return castInteger(v, 32)
+	case "smallint":
+		return castInteger(v, 16)
+	case "numeric":
+		return v.text, v.isNumber() && fitsNumeric(v.text)
+	case "double precision":
+		return castFloat(v, 64)
+	case "real":
+		return castFloat(v, 32)
+	case "boolean":
+		return v.text, v.kind == boolean || v.kind == text && (v.text == "true" || v.text == "false")
+	case "timestamp with time zone", "timestamp without time zone":
+		return castTime(v)
+	case "json", "jsonb":
+		return v.json(), true
+	default:
+		return "", false
+	}
+}
+
+// split parts the type into its name and its length, 0 for none.
+func (t columnType) split() (base string, size int) {
+	name, rest, found := strings.Cut(string(t), "(")
+	if !found {
+		return name, 0
+	}
+	size, err := strconv.Atoi(strings.TrimSuffix(rest, ")"))
+	if err != nil {
+		return string(t), 0 // numeric(10,2) and the like: columns that would round
+	}
+	return name, size
+}
+
+// isNumber says whether the value is a number, or a string that is exactly one
+// as JSON writes it: "1.50" is, "007" and "+1" are not.
+func (v value) isNumber() bool {
+	switch v.kind {
+	case integer, decimal:
+		return true
+	case text:
+		return gjson.Valid(v.text) && gjson.Parse(v.text).Type == gjson.Number && strings.TrimSpace(v.text) == v.text
+	default:
+		return false
+	}
+}
+
+func castInteger(v value, bits int) (string, bool) {
+	if !v.isNumber() || !fitsNumeric(v.text) {
+		return "", false
+	}
+	literal := v.text
+	if strings.ContainsAny(literal, ".eE") {
+		if v.kind == text {
+			return "", false
+		}
+		r, ok := new(big.Rat).SetString(literal)
+		if !ok || !r.IsInt() {
+			return "", false
+		}
+		literal = r.Num().String()
+	}
+	if _, err := strconv.ParseInt(literal, 10, bits); err != nil {
+		return "", false
+	}
+	return literal, true
+}
+
+// castFloat takes what a column of somebody else's, made for approximate
+// numbers, can hold.
+func castFloat(v value, bits int) (string, bool) {
+	if !v.isNumber() {
+		return "", false
+	}
+	_, err := strconv.ParseFloat(v.text, bits)
+	return v.text, err == nil
+}
+
+func castTime(v value) (string, bool) {
+	if v.kind != instant && v.kind != text {
+		return "", false
+	}
+	t, ok := parseTime(v.text)
+	if !ok {
+		return "", false
+	}
+	return t.Format("2006-01-02T15:04:05.999999Z07:00"), true
+}
+
+// json returns the value as JSON.
+func (v value) json() string {
+	if v.kind == instant || v.kind == text {
+		return quote(v.text)
+	}
+	return v.text
+}

@@ -1,0 +1,166 @@
+package warehouse
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/verobridge/verobridge/internal/event"
+)
+
+// kind says what a JSON value is, as far as columns can tell.
+type kind int
+
+const (
+	integer  kind = iota // a number without "." and "e" that fits bigint
+	decimal              // any other number that fits numeric
+	boolean              // true or false
+	instant              // a string that is a date with a time of day
+	text                 // any other string, and a number that fits no column of numbers
+	document             // an array, or an object that is not flattened
+)
+
+// value is a JSON value that is not null. It keeps the digits that were sent:
+// nothing passes through a float.
+type value struct {
+	kind kind
+	// text is a number's literal, true or false, a string's content, or the
+	// JSON of a document. Postgres can store it: it has no NUL and is UTF-8.
+	text string
+}
+
+// valueOf reads a JSON value. ok is false for null and what is missing.
+func valueOf(v gjson.Result) (value, bool) {
+	switch {
+	case !v.Exists() || v.Type == gjson.Null:
+		return value{}, false
+	case v.IsBool():
+		return value{boolean, v.Raw}, true
+	case v.Type == gjson.Number:
+		return value{kindOfNumber(v.Raw), v.Raw}, true
+	case v.Type == gjson.String:
+		return textValue(v.Str), true
+	default:
+		return value{document, cleanJSON(v.Raw)}, true
+	}
+}
+
+// textValue reads a string.
+func textValue(s string) value {
+	s = cleanText(s)
+	if isInstant(s) {
+		return value{instant, s}
+	}
+	return value{text, s}
+}
+
+// timeValue is a time that the server made.
+func timeValue(t time.Time) value { return value{instant, event.FormatTime(t)} }
+
+func kindOfNumber(literal string) kind {
+	switch {
+	case isInteger(literal):
+		return integer
+	case fitsNumeric(literal):
+		return decimal
+	default:
+		return text
+	}
+}
+
+func isInteger(literal string) bool {
+	_, err := strconv.ParseInt(literal, 10, 64)
+	return err == nil
+}
+
+// fitsNumeric says whether numeric holds a number in full: Postgres allows
+// 131072 digits before the point and 16383 after it. The bound here is lower
+// than both for literal and exponent together.
+func fitsNumeric(literal string) bool {
+	const most = 8000
+	mantissa, exponent, found := strings.Cut(strings.ToLower(literal), "e")
+	if !found {
+		return len(mantissa) <= most
+	}
+	e, err := strconv.Atoi(exponent)
+	return err == nil && len(mantissa) <= most && -most <= e && e <= most
+}
+
+// isInstant says whether a string is a date with a time of day. A date alone
+// stays text: it names a day, which is another instant in each time zone.
+func isInstant(s string) bool {
+	if len(s) < len("2006-01-02T15:04") || !strings.Contains(s, ":") {
+		return false
+	}
+	_, ok := parseTime(s)
+	return ok
+}
+
+// parseTime reads an ISO date or date and time, in either case. Years that
+// Postgres writes otherwise, and zones by names that mean several zones, are
+// left alone.
+func parseTime(s string) (time.Time, bool) {
+	upper := strings.ToUpper(s)
+	if last := upper[max(0, len(upper)-1):]; last >= "A" && last <= "Y" &&
+		!strings.HasSuffix(upper, " UTC") && !strings.HasSuffix(upper, " GMT") {
+		return time.Time{}, false
+	}
+	t, ok := event.ParseTime(upper)
+	if !ok || t.Year() < 1 || t.Year() > 9999 {
+		return time.Time{}, false
+	}
+	return t, true
+}
+
+// cleanText removes NUL, which Postgres cannot store, and replaces what is not
+// UTF-8.
+func cleanText(s string) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\uFFFD")
+}
+
+// cleanJSON does for strings inside a JSON text what cleanText does for one:
+// where it has an escape that jsonb would refuse, it is written anew. Numbers
+// keep their digits.
+func cleanJSON(raw string) string {
+	raw = cleanText(raw)
+	if !strings.Contains(raw, `\u`) {
+		return raw
+	}
+	var b strings.Builder
+	b.Grow(len(raw))
+	for i := 0; i < len(raw); {
+		if raw[i] != '"' {
+			b.WriteByte(raw[i])
+			i++
+			continue
+		}
+		end := i + 1
+		for end < len(raw) && raw[end] != '"' {
+			if raw[end] == '\\' {
+				end++
+			}
+			end++
+		}
+		end = min(end+1, len(raw))
+		if literal := raw[i:end]; strings.Contains(literal, `\u`) {
+			// gjson reads a lone surrogate as U+FFFD.
+			b.WriteString(quote(cleanText(gjson.Parse(literal).Str)))
+		} else {
+			b.WriteString(literal)
+		}
+		i = end
+	}
+	return b.String()
+}
+
+// quote writes a string as JSON.
+func quote(s string) string {
+	raw, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // a string always marshals
+	}
+	return string(raw)
+}
