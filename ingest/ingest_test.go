@@ -51,8 +51,15 @@ func (m *memory) take() []event.Event {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	events := m.events
-	m.events, m.appends = nil, 0
+	m.events = nil
 	return events
+}
+
+// count returns how often anything was appended.
+func (m *memory) count() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.appends
 }
 
 // door is the handler behind a real HTTP server.

@@ -106,7 +106,8 @@ func veroCall(raw []byte) ([]byte, error) {
 	switch {
 	case kind == "user_created", kind == "user_updated":
 		user = profile(hook, user)
-		known = object{"email": user["email"]}
+		known = object{}
+		set(known, "email", user["email"])
 		call["type"] = "identify"
 		call["traits"] = traits(user)
 	case veroType.MatchString(kind):
