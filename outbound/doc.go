@@ -27,10 +27,11 @@
 //
 // # Order and speed
 //
-// Vero takes one call at a time for each request and has no batch endpoint, so
-// speed comes from calls in parallel. Events that share a person go one after
-// the other (delivery.Chains); different people go in parallel, as many as
-// Concurrency says.
+// Vero has no batch endpoint: each event is a call of its own, and speed comes
+// from calls in parallel. Events that share a person go one after the other
+// (delivery.Chains); different people go in parallel, as many as Concurrency
+// says. A Segment-compatible endpoint takes batches, which go one after the
+// other and keep the order of everybody.
 //
 // # Failure handling
 //
@@ -42,6 +43,14 @@
 //	request that was written             the person wait behind it
 //	401, 403, 429, 503 with Retry-After, the destination is unavailable: no new
 //	3xx, connection refused, DNS, TLS    call is started, everything is kept
+//
+// An event that takes two calls, because it edits tags too, is retried whole if
+// the second one fails: both can be repeated. A batch that is refused is halved
+// until the event is found that is refused by itself, so that it alone is dead.
+//
+// A call that is under way when the program stops may end, for a few seconds: a
+// call that is cut off is made again at the next start, which may be later than
+// Vero remembers the first.
 //
 // Secrets stay inside: Vero's auth_token goes into the body, never into a URL,
 // and what is kept of a call for people to read is redacted.

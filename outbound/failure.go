@@ -25,6 +25,9 @@ type answer struct {
 	body       []byte // at most its first kilobyte, secrets redacted
 	err        error  // why there is no answer
 	written    bool   // the whole request went out before err
+	// samePath says that the path of the request does not depend on the event,
+	// so that its absence is no event's fault.
+	samePath bool
 }
 
 // judge decides what an answer means for the event, or for the destination as a
@@ -40,8 +43,9 @@ func judge(a answer, now time.Time, calls ...delivery.Call) delivery.Outcome {
 	switch {
 	case status >= 200 && status < 300:
 		return delivery.Delivered(calls...)
-	case status >= 300 && status < 400:
-		return delivery.Unavailable(delivery.ReasonRedirected, err, after, calls...)
+	case status >= 300 && status < 400,
+		a.samePath && (status == http.StatusNotFound || status == http.StatusMethodNotAllowed):
+		return delivery.Unavailable(delivery.ReasonWrongURL, err, after, calls...)
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		return delivery.Unavailable(delivery.ReasonRefused, err, after, calls...)
 	case status == http.StatusTooManyRequests,

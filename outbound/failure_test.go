@@ -36,7 +36,7 @@ func TestJudgeStatus(t *testing.T) {
 	}
 	fill(100, 199, "waiting server_error")
 	fill(200, 299, "delivered delivered")
-	fill(300, 399, "unavailable redirected")
+	fill(300, 399, "unavailable wrong_url")
 	fill(400, 499, "dead bad_request")
 	fill(401, 401, "unavailable credentials_refused")
 	fill(403, 403, "unavailable credentials_refused")
@@ -55,6 +55,20 @@ func TestJudgeStatus(t *testing.T) {
 		}
 		if delivered := o.Status() == delivery.StatusDelivered; delivered != (o.Err() == nil) {
 			t.Errorf("%d: error %v", status, o.Err())
+		}
+	}
+}
+
+// TestJudgeSamePath states that a missing path is nobody's fault where all
+// events go to the same one.
+func TestJudgeSamePath(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int]string{
+		200: "delivered delivered", 400: "dead bad_request", 404: "unavailable wrong_url",
+		405: "unavailable wrong_url", 410: "dead bad_request", 413: "dead bad_request",
+	} {
+		if got := verdict(judge(answer{status: status, samePath: true}, received)); got != want {
+			t.Errorf("%d: %s, want %s", status, got, want)
 		}
 	}
 }

@@ -27,6 +27,9 @@ const (
 // case.
 const veroName = "vero"
 
+// messageIDProperty is where the data of an event carries its messageId.
+const messageIDProperty = "segment_message_id"
+
 // createdAtLayout is the form of extras.created_at in Vero's documentation.
 // The time must be in UTC.
 const createdAtLayout = "2006-01-02T15:04:05+0000"
@@ -140,7 +143,7 @@ func (m mapping) withTags(plan Plan, e event.Event, p person) Plan {
 	return plan
 }
 
-func one(method, path string, body *object) Plan {
+func singleCall(method, path string, body *object) Plan {
 	return Plan{Requests: []Request{newRequest(method, path, body)}}
 }
 
@@ -151,7 +154,7 @@ func identifyPlan(e event.Event, p person) Plan {
 		body.raw("channels", channels)
 	}
 	body.raw("data", userData(e))
-	return one(http.MethodPost, pathUsersTrack, &body)
+	return singleCall(http.MethodPost, pathUsersTrack, &body)
 }
 
 // groupPlan keeps the group under one property of the person. Segment's own
@@ -166,7 +169,7 @@ func groupPlan(e event.Event, p person) Plan {
 	data.raw("group", group.String())
 	p.write(&body)
 	body.raw("data", data.String())
-	return one(http.MethodPost, pathUsersTrack, &body)
+	return singleCall(http.MethodPost, pathUsersTrack, &body)
 }
 
 // aliasPlan merges the old profile into the new one. An anonymousId never was a
@@ -182,13 +185,13 @@ func aliasPlan(e event.Event) Plan {
 	var body object
 	body.text("id", previous)
 	body.text("new_id", id)
-	return one(http.MethodPut, pathReidentify, &body)
+	return singleCall(http.MethodPut, pathReidentify, &body)
 }
 
 func subscriptionPlan(path string, p person) Plan {
 	var body object
 	body.text("id", p.id)
-	return one(http.MethodPost, path, &body)
+	return singleCall(http.MethodPost, path, &body)
 }
 
 func (m mapping) trackPlan(e event.Event, p person) Plan {
@@ -221,7 +224,7 @@ func (m mapping) trackPlan(e event.Event, p person) Plan {
 		body.raw("data", data.String())
 	}
 	body.raw("extras", extras.String())
-	return one(http.MethodPost, pathEventsTrack, &body)
+	return singleCall(http.MethodPost, pathEventsTrack, &body)
 }
 
 // eventData returns the event's properties as Vero gets them. What a page or
@@ -247,8 +250,5 @@ func (m mapping) eventData(e event.Event, names map[string]string) *object {
 	}
 	return data
 }
-
-// messageIDProperty is where Vero's data carries the event's id.
-const messageIDProperty = "segment_message_id"
 
 func unchanged(key string) string { return key }

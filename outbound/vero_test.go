@@ -213,7 +213,7 @@ func TestUnavailableStopsTheBatch(t *testing.T) {
 		"credentials refused": {mockvero.Fault{Status: 401}, "unavailable credentials_refused", 0},
 		"throttled":           {mockvero.Fault{Status: 429, RetryAfter: "3"}, "unavailable throttled", 3 * time.Second},
 		"overloaded":          {mockvero.Fault{Status: 503, RetryAfter: "3"}, "unavailable throttled", 3 * time.Second},
-		"redirect":            {mockvero.Fault{Status: 301}, "unavailable redirected", 0},
+		"redirect":            {mockvero.Fault{Status: 301}, "unavailable wrong_url", 0},
 		"200 that is none":    {mockvero.Fault{Status: 200, Body: `{"status":403}`}, "unavailable credentials_refused", 0},
 	}
 	for name, tt := range tests {

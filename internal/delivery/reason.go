@@ -20,7 +20,7 @@ const (
 	ReasonServerError Reason = "server_error"
 	ReasonUnreachable Reason = "unreachable"
 	ReasonRefused     Reason = "credentials_refused"
-	ReasonRedirected  Reason = "redirected"
+	ReasonWrongURL    Reason = "wrong_url"
 	ReasonStopping    Reason = "stopping"
 	ReasonLocked      Reason = "table_locked"
 	// ReasonNotPermitted is a database's, as ReasonRefused is an HTTP API's.
@@ -45,8 +45,8 @@ var sentences = map[Reason]string{
 	ReasonThrottled:     "waits, because the destination asked us to slow down",
 	ReasonServerError:   "waits, because the destination answered with an error of its own",
 	ReasonUnreachable:   "waits, because the destination did not answer",
-	ReasonRefused:       "waits, because the destination refused our credentials; check the auth_token",
-	ReasonRedirected:    "waits, because the destination answered with a redirect; check its url",
+	ReasonRefused:       "waits, because the destination refused our credentials; check its auth_token or write_key",
+	ReasonWrongURL:      "waits, because the url does not lead to the destination; check the url",
 	ReasonStopping:      "waits for the next start, because the program was stopping",
 	ReasonLocked:        "waits, because somebody holds a lock on the table",
 	ReasonNotPermitted:  "waits, because the database lacks a permission for its user; grant it, or correct the user and password in the url",

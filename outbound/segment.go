@@ -1,0 +1,170 @@
+package outbound
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/verobridge/verobridge/internal/delivery"
+	"github.com/verobridge/verobridge/internal/event"
+)
+
+// batchPath is where Segment-compatible endpoints take batches.
+const batchPath = "/v1/batch"
+
+// SegmentOptions are the settings of a destination of type segment.
+type SegmentOptions struct {
+	// Name is the destination's name in the settings. Required.
+	Name string
+	// URL is the endpoint, with or without /v1/batch at its end. Required.
+	URL string
+	// WriteKey is the endpoint's key for our events. Required.
+	WriteKey string
+	// Timeout bounds one request, from connecting to the end of the answer.
+	// Defaults to 15 s.
+	Timeout time.Duration
+	// Transport makes the requests. Defaults to a transport of its own.
+	Transport http.RoundTripper
+	// Logger gets one debug line for each request. Defaults to none.
+	Logger *slog.Logger
+	// Registerer gets the metrics. Defaults to none.
+	Registerer prometheus.Registerer
+	// Now is the clock. Defaults to time.Now.
+	Now func() time.Time
+}
+
+// Segment is a destination: another endpoint that speaks Segment's protocol. It
+// relays events as they were accepted, in batches, one request after the other.
+type Segment struct {
+	name   string
+	url    string
+	header http.Header
+	client client
+}
+
+var _ delivery.Destination = (*Segment)(nil)
+
+// NewSegment returns the destination. An error names the setting that is wrong
+// and the cure.
+func NewSegment(o SegmentOptions) (*Segment, error) {
+	if o.Name == "" {
+		return nil, errors.New("destination of type segment: name is missing; give it one and keep it, its place in the spool depends on it")
+	}
+	if o.URL == "" {
+		return nil, fmt.Errorf("destination %q: url is missing; write it as https://host/path", o.Name)
+	}
+	base, err := checkURL(o.URL)
+	if err != nil {
+		return nil, fmt.Errorf("destination %q: %w", o.Name, err)
+	}
+	if err := checkSecret("write_key", o.WriteKey, "copy it from the endpoint's own settings"); err != nil {
+		return nil, fmt.Errorf("destination %q: %w", o.Name, err)
+	}
+	if o.Timeout < 0 {
+		return nil, fmt.Errorf("destination %q: timeout must not be negative", o.Name)
+	}
+	m, err := newMetrics(o.Registerer, "segment", o.Name, "batch")
+	if err != nil {
+		return nil, err
+	}
+	s := &Segment{
+		name: o.Name,
+		url:  strings.TrimSuffix(base, batchPath) + batchPath,
+		header: http.Header{
+			"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte(o.WriteKey+":"))},
+		},
+		client: client{
+			http:    newHTTPClient(o.Transport, 1, cmp.Or(o.Timeout, 15*time.Second)),
+			secret:  o.WriteKey,
+			metrics: m,
+			logger:  cmp.Or(o.Logger, slog.New(slog.DiscardHandler)).With("destination", o.Name),
+			now:     o.Now,
+		},
+	}
+	if s.client.now == nil {
+		s.client.now = time.Now
+	}
+	return s, nil
+}
+
+// Name implements delivery.Destination.
+func (s *Segment) Name() string { return s.name }
+
+// Deliver implements delivery.Destination. A batch that the endpoint refuses is
+// halved until the events are found that it refuses by themselves.
+func (s *Segment) Deliver(ctx context.Context, batch []event.Event) []delivery.Outcome {
+	calling, stop := withGrace(ctx, grace)
+	defer stop()
+
+	r := newRelay(batch)
+	var wanted []int
+	var items []json.RawMessage
+	for i, e := range batch {
+		if !enabled(e, s.name) {
+			r.outcomes[i] = delivery.Skipped(delivery.ReasonIntegrations)
+			continue
+		}
+		wanted = append(wanted, i)
+		items = append(items, segmentItem(e))
+		r.items[i] = items[len(items)-1]
+	}
+	for _, n := range batches(items) {
+		r.pending = append(r.pending, wanted[:n])
+		wanted = wanted[n:]
+	}
+	for run := r.next(); run != nil; run = r.next() {
+		if ctx.Err() != nil {
+			r.stop(run, delivery.Unavailable(delivery.ReasonStopping, context.Cause(ctx), 0))
+			break
+		}
+		s.post(calling, r, run)
+	}
+	return r.outcomes
+}
+
+// post sends the events of a run in one request and says what became of them.
+func (s *Segment) post(ctx context.Context, r *relay, run []int) {
+	items := make([]json.RawMessage, len(run))
+	for n, i := range run {
+		items[n] = r.items[i]
+	}
+	sentAt := s.client.now()
+	a, made := s.client.do(ctx, call{
+		method:   http.MethodPost,
+		url:      s.url,
+		endpoint: "batch",
+		header:   s.header,
+		body:     segmentBatch(items, sentAt),
+	})
+	a.samePath = true
+
+	verdict := judge(a, s.client.now())
+	if verdict.Status() == delivery.StatusDead && len(run) > 1 {
+		r.split(run)
+		return
+	}
+	for _, i := range run {
+		// Each event keeps its own part of the request, not that of all others.
+		own := made
+		own.Request = segmentBatch([]json.RawMessage{r.items[i]}, sentAt)
+		r.outcomes[i] = judge(a, s.client.now(), own)
+		if verdict.Status() == delivery.StatusDelivered {
+			s.client.metrics.latency.Observe(made.At.Sub(r.batch[i].ReceivedAt).Seconds())
+		}
+	}
+	switch {
+	case verdict.Unavailable():
+		r.stop(nil, delivery.Unavailable(verdict.Reason(), verdict.Err(), verdict.After()))
+	case !verdict.Final():
+		r.hold(run)
+	}
+}
