@@ -118,16 +118,25 @@ func (s *Server) Calls() []Call {
 	return append([]Call(nil), s.calls...)
 }
 
-// Effects returns what the calls have led to.
+// Effects returns what the calls have led to, as a copy: it costs more the more
+// people and events there are.
 func (s *Server) Effects() Effects {
 	s.mu.Lock()
 	effects := s.state.effects()
-	effects.Calls = s.total
+	s.mu.Unlock()
+	effects.Totals = s.Totals()
+	return effects
+}
+
+// Totals returns the counts alone. They are cheap.
+func (s *Server) Totals() Totals {
+	s.mu.Lock()
+	totals := Totals{Calls: s.total, Events: s.state.events}
 	s.mu.Unlock()
 	if s.mailer != nil {
-		effects.Emails, effects.EmailsDropped = s.mailer.counts()
+		totals.Emails, totals.EmailsDropped = s.mailer.counts()
 	}
-	return effects
+	return totals
 }
 
 // ServeHTTP implements http.Handler.

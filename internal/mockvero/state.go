@@ -16,6 +16,11 @@ type Effects struct {
 	Users map[string]User `json:"users"`
 	// Deleted lists the ids of people that were deleted.
 	Deleted []string `json:"deleted,omitempty"`
+	Totals
+}
+
+// Totals counts what has happened since the start.
+type Totals struct {
 	// Calls and Events count all calls, and the events that were not dropped as
 	// repetitions, also those that are no longer remembered.
 	Calls  int `json:"calls"`
@@ -150,7 +155,7 @@ func (s *state) delete(id string) {
 
 // effects returns a copy that later calls do not change.
 func (s *state) effects() Effects {
-	e := Effects{Users: make(map[string]User, len(s.users)), Deleted: slices.Clone(s.deleted), Events: s.events}
+	e := Effects{Users: make(map[string]User, len(s.users)), Deleted: slices.Clone(s.deleted)}
 	for id, u := range s.users {
 		c := *u
 		c.Data = maps.Clone(u.Data)
