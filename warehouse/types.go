@@ -62,12 +62,12 @@ func common(a, b columnType) columnType {
 //	boolean     –        –         ok       –        –             true, false  –
 //	timestamptz –        –         –        ok       –             a date       –
 func (t columnType) cast(v value) (input string, ok bool) {
-	base, size := t.split()
+	base, sizes := t.split()
 	switch base {
 	case "text":
 		return v.text, true
 	case "character varying":
-		return v.text, size == 0 || utf8.RuneCountInString(v.text) <= size
+		return v.text, len(sizes) == 0 || utf8.RuneCountInString(v.text) <= sizes[0]
 	case "bigint":
 		return castInteger(v, 64)
 	case "integer":
@@ -75,7 +75,7 @@ func (t columnType) cast(v value) (input string, ok bool) {
 	case "smallint":
 		return castInteger(v, 16)
 	case "numeric":
-		return v.text, v.isNumber() && fitsNumeric(v.text)
+		return v.text, v.isNumber() && fitsNumeric(v.text) && (len(sizes) != 2 || fitsScale(v.text, sizes[0], sizes[1]))
 	case "double precision":
 		return castFloat(v, 64)
 	case "real":
@@ -91,17 +91,33 @@ func (t columnType) cast(v value) (input string, ok bool) {
 	}
 }
 
-// split parts the type into its name and its length, 0 for none.
-func (t columnType) split() (base string, size int) {
-	name, rest, found := strings.Cut(string(t), "(")
+// split parts the type into its name and its sizes: the length of
+// varchar(1024), precision and scale of numeric(10,2).
+func (t columnType) split() (base string, sizes []int) {
+	base, list, found := strings.Cut(strings.TrimSuffix(string(t), ")"), "(")
 	if !found {
-		return name, 0
+		return string(t), nil
 	}
-	size, err := strconv.Atoi(strings.TrimSuffix(rest, ")"))
-	if err != nil {
-		return string(t), 0 // numeric(10,2) and the like: columns that would round
+	for size := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(size)
+		if err != nil {
+			return string(t), nil // no type that the loader knows
+		}
+		sizes = append(sizes, n)
 	}
-	return name, size
+	return base, sizes
+}
+
+// fitsScale says whether a number fits a column of that precision and scale
+// without being rounded.
+func fitsScale(literal string, precision, scale int) bool {
+	r, ok := new(big.Rat).SetString(literal)
+	if !ok {
+		return false
+	}
+	power := func(n int) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil) }
+	r.Mul(r, new(big.Rat).SetInt(power(max(scale, 0))))
+	return r.IsInt() && r.Num().CmpAbs(power(precision)) < 0
 }
 
 // isNumber says whether the value is a number, or a string that is exactly one
