@@ -101,6 +101,9 @@ func (m mapping) plan(e event.Event) Plan {
 		// Segment's browser library names the person so in these calls.
 		p.id = id
 	}
+	if subscription != "" || e.Type == event.Alias {
+		p.email = "" // these calls take an id alone
+	}
 	if p.id == "" {
 		return Plan{Reason: delivery.ReasonNoIdentity}
 	}

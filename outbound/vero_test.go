@@ -241,7 +241,7 @@ func TestUnavailableStopsTheBatch(t *testing.T) {
 
 func TestNobodyThere(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,15 @@ import (
 
 const ping = `{"auth_token":"T","identity":{"id":"1"},"event_name":"Ping"}`
 
+func pingRequest(ctx context.Context, t *testing.T, base string) *http.Request {
+	t.Helper()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/api/v2/events/track", strings.NewReader(ping))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return req
+}
+
 func TestFaultOverHTTP(t *testing.T) {
 	t.Parallel()
 	s := New(Options{})
@@ -24,12 +33,15 @@ func TestFaultOverHTTP(t *testing.T) {
 
 	must(t, base, `POST users/track {"auth_token":"T","id":"Ping"}`, `POST events/track {"auth_token":"T","identity":{"id":"1"},"event_name":"Other"}`)
 	for range 2 {
-		res, err := http.Post(base+"/api/v2/events/track", "application/json", strings.NewReader(ping))
+		res, err := http.DefaultClient.Do(pingRequest(t.Context(), t, base))
 		if err != nil {
 			t.Fatal(err)
 		}
-		body, _ := io.ReadAll(res.Body)
+		body, err := io.ReadAll(res.Body)
 		res.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
 		if res.StatusCode != 429 || res.Header.Get("Retry-After") != "7" || !json.Valid(body) {
 			t.Errorf("got %d, Retry-After %q, %s", res.StatusCode, res.Header.Get("Retry-After"), body)
 		}
@@ -66,7 +78,7 @@ func TestFaultReset(t *testing.T) {
 			s.Fault(Fault{Reset: true, Apply: apply})
 			// A connection of its own: net/http would try again on a used one.
 			client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-			res, err := client.Post(base+"/api/v2/events/track", "application/json", strings.NewReader(ping))
+			res, err := client.Do(pingRequest(t.Context(), t, base))
 			if err == nil {
 				res.Body.Close()
 				t.Fatalf("got an answer, %d", res.StatusCode)
@@ -88,9 +100,12 @@ func TestFaultDelay(t *testing.T) {
 	s.Fault(Fault{Delay: time.Hour})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	req, _ := http.NewRequestWithContext(ctx, http.MethodPost, base+"/api/v2/events/track", strings.NewReader(ping))
-	if res, err := http.DefaultClient.Do(req); !errors.Is(err, context.DeadlineExceeded) {
-		t.Fatalf("got %v, %v", res, err)
+	res, err := http.DefaultClient.Do(pingRequest(ctx, t, base))
+	if err == nil {
+		res.Body.Close()
+	}
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("got %v, want a timeout", err)
 	}
 	if got := s.Effects().Events; got != 1 {
 		t.Errorf("%d events, want 1: a slow answer is still one", got)
