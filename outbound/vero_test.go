@@ -239,6 +239,31 @@ func TestUnavailableStopsTheBatch(t *testing.T) {
 	}
 }
 
+// TestRedirectIsNotFollowed: a POST that becomes a GET on the way would look
+// like a success.
+func TestRedirectIsNotFollowed(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			t.Parallel()
+			var elsewhere atomic.Int32
+			web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/elsewhere" {
+					elsewhere.Add(1)
+					return
+				}
+				http.Redirect(w, r, "/elsewhere", status)
+			}))
+			t.Cleanup(web.Close)
+			v := newVero(t, VeroOptions{Name: "vero", URL: web.URL, AuthToken: secret})
+			o := v.Deliver(t.Context(), []event.Event{track(t, "m-1", "1", "A")})[0]
+			if verdict(o) != "unavailable wrong_url" || elsewhere.Load() != 0 {
+				t.Errorf("%s; %d calls to the other place", o.Detail(), elsewhere.Load())
+			}
+		})
+	}
+}
+
 func TestNobodyThere(t *testing.T) {
 	t.Parallel()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
