@@ -1,8 +1,6 @@
 package ingest_test
 
 import (
-	"bytes"
-	"compress/gzip"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -12,23 +10,6 @@ import (
 	"github.com/verobridge/verobridge/ingest"
 	"github.com/verobridge/verobridge/internal/event"
 )
-
-// bomb is 256 MiB of white space in a quarter of a megabyte.
-func bomb(t *testing.T) string {
-	t.Helper()
-	var buf bytes.Buffer
-	w := gzip.NewWriter(&buf)
-	chunk := bytes.Repeat([]byte(" "), 1<<20)
-	for range 256 {
-		if _, err := w.Write(chunk); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return buf.String()
-}
 
 // Hostile bodies are refused in bounded memory. The test is not parallel: it
 // measures what the handler allocates.
@@ -46,7 +27,7 @@ func TestHostileBodies(t *testing.T) {
 		"deep webhook":      {veroHook, fill("["), "", http.StatusBadRequest, "nested_too_deep"},
 		"escaped webhook":   {veroHook, fill("%5B"), "", http.StatusBadRequest, "nested_too_deep"},
 		"too large":         {"/v1/batch", fill(" ") + strings.Repeat(" ", 2000), "", http.StatusBadRequest, "payload_too_large"},
-		"gzip bomb":         {"/v1/batch", bomb(t), "gzip", http.StatusBadRequest, "payload_too_large"},
+		"gzip bomb":         {"/v1/batch", strings.Repeat(compressed(t, strings.Repeat(" ", 1<<20)), 1000), "gzip", http.StatusBadRequest, "payload_too_large"},
 		"gzip of nothing":   {"/v1/batch", strings.Repeat(compressed(t, ""), 200_000), "gzip", http.StatusBadRequest, "payload_too_large"},
 		"a million numbers": {"/v1/batch", `{"batch":[` + fill("0,") + `0]}`, "", http.StatusBadRequest, "too_many_events"},
 		"numbers to Vero":   {veroHook, `[` + fill("0,") + `0]`, "", http.StatusBadRequest, "too_many_events"},
@@ -79,7 +60,7 @@ func TestHostileBodies(t *testing.T) {
 			handler.ServeHTTP(w, r)
 			runtime.ReadMemStats(&after)
 
-			if allocated := (after.TotalAlloc - before.TotalAlloc) >> 20; allocated > 80 {
+			if allocated := (after.TotalAlloc - before.TotalAlloc) >> 20; allocated > 128 {
 				t.Errorf("%d MiB were allocated", allocated)
 			}
 			if w.Code != tt.status {

@@ -15,12 +15,13 @@ type call struct {
 	context, integrations, properties, traits gjson.Result
 
 	rest members
+	size int // of the call as sent, in bytes
 }
 
 // read takes a call apart. Where a key is repeated the last one counts, as in
 // every common JSON decoder.
 func read(v gjson.Result) (*call, *RejectError) {
-	c := &call{}
+	c := &call{size: len(v.Raw)}
 	var kind, action, originalTimestamp gjson.Result
 	var messageID, userID, anonymousID, previousID, groupID gjson.Result
 	var snakeUserID, snakeAnonymousID gjson.Result

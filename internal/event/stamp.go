@@ -9,7 +9,8 @@ import (
 // stamped writes the call as accepted: the judged fields in their canonical
 // form, the server's stamps, and every other field as it came.
 func (c *call) stamped(s Stamp, received time.Time) []byte {
-	o := newObject(512)
+	const stamps = 256 // about what the server adds
+	o := newObject(c.size + len(s.Context) + len(s.Integrations) + stamps)
 	o.text("type", c.kind)
 	o.text("messageId", c.messageID)
 	o.textIfAny("userId", c.userID)
