@@ -2,21 +2,11 @@ package outbound
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"log/slog"
-	"net"
-	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"testing/synctest"
-	"time"
-	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
@@ -203,120 +193,6 @@ func TestDeadEventHoldsNobodyBack(t *testing.T) {
 	}
 }
 
-func TestUnavailableStopsTheBatch(t *testing.T) {
-	t.Parallel()
-	tests := map[string]struct {
-		fault mockvero.Fault
-		want  string
-		after time.Duration
-	}{
-		"credentials refused": {mockvero.Fault{Status: 401}, "unavailable credentials_refused", 0},
-		"throttled":           {mockvero.Fault{Status: 429, RetryAfter: "3"}, "unavailable throttled", 3 * time.Second},
-		"overloaded":          {mockvero.Fault{Status: 503, RetryAfter: "3"}, "unavailable throttled", 3 * time.Second},
-		"redirect":            {mockvero.Fault{Status: 301}, "unavailable wrong_url", 0},
-		"200 that is none":    {mockvero.Fault{Status: 200, Body: `{"status":403}`}, "unavailable credentials_refused", 0},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			mock, v := setup(t, func(o *VeroOptions) { o.Concurrency = 1 })
-			mock.Fault(tt.fault)
-			outcomes := v.Deliver(t.Context(), []event.Event{
-				track(t, "m-1", "1", "A"), track(t, "m-2", "1", "B"), track(t, "m-3", "2", "A"),
-			})
-			for i, o := range outcomes {
-				if verdict(o) != tt.want || o.After() != tt.after {
-					t.Errorf("event %d: %s after %s, want %s after %s", i, verdict(o), o.After(), tt.want, tt.after)
-				}
-				if made := len(o.Calls()); (i == 0) != (made == 1) {
-					t.Errorf("event %d made %d calls", i, made)
-				}
-			}
-			if got := len(mock.Calls()); got != 1 {
-				t.Errorf("%d calls, want 1", got)
-			}
-		})
-	}
-}
-
-// TestRedirectIsNotFollowed: a POST that becomes a GET on the way would look
-// like a success.
-func TestRedirectIsNotFollowed(t *testing.T) {
-	t.Parallel()
-	for _, status := range []int{301, 302, 303, 307, 308} {
-		t.Run(fmt.Sprint(status), func(t *testing.T) {
-			t.Parallel()
-			var elsewhere atomic.Int32
-			web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if r.URL.Path == "/elsewhere" {
-					elsewhere.Add(1)
-					return
-				}
-				http.Redirect(w, r, "/elsewhere", status)
-			}))
-			t.Cleanup(web.Close)
-			v := newVero(t, VeroOptions{Name: "vero", URL: web.URL, AuthToken: secret})
-			o := v.Deliver(t.Context(), []event.Event{track(t, "m-1", "1", "A")})[0]
-			if verdict(o) != "unavailable wrong_url" || elsewhere.Load() != 0 {
-				t.Errorf("%s; %d calls to the other place", o.Detail(), elsewhere.Load())
-			}
-		})
-	}
-}
-
-func TestNobodyThere(t *testing.T) {
-	t.Parallel()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed := listener.Addr().String()
-	listener.Close()
-	distrusted := httptest.NewUnstartedServer(http.NotFoundHandler())
-	distrusted.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
-	distrusted.StartTLS()
-	t.Cleanup(distrusted.Close)
-	for name, base := range map[string]string{
-		"connection refused": "http://" + closed,
-		"no such host":       "http://vero.invalid",
-		"bad certificate":    distrusted.URL,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			v := newVero(t, VeroOptions{Name: "vero", URL: base, AuthToken: secret})
-			o := v.Deliver(t.Context(), []event.Event{track(t, "m-1", "1", "A")})[0]
-			if verdict(o) != "unavailable unreachable" || o.Calls()[0].Error == "" || o.Calls()[0].Status != 0 {
-				t.Errorf("%s, calls %+v", o.Detail(), o.Calls())
-			}
-		})
-	}
-}
-
-// TestLostAnswer states that an answer which gets lost makes no second event.
-func TestLostAnswer(t *testing.T) {
-	t.Parallel()
-	for name, fault := range map[string]mockvero.Fault{
-		"timeout": {Delay: time.Hour},
-		"reset":   {Reset: true, Apply: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			mock, v := setup(t, func(o *VeroOptions) { o.Timeout = 200 * time.Millisecond })
-			mock.Fault(fault)
-			batch := []event.Event{track(t, "m-1", "1", "A")}
-			if o := v.Deliver(t.Context(), batch)[0]; verdict(o) != "waiting unreachable" {
-				t.Fatalf("first attempt: %s", o.Detail())
-			}
-			if o := v.Deliver(t.Context(), batch)[0]; verdict(o) != "delivered delivered" {
-				t.Fatalf("second attempt: %s", o.Detail())
-			}
-			if got := mock.Effects().Events; got != 1 {
-				t.Errorf("Vero has %d events, want 1", got)
-			}
-		})
-	}
-}
-
 func TestSecondCallFails(t *testing.T) {
 	t.Parallel()
 	mock, v := setup(t, nil)
@@ -331,115 +207,6 @@ func TestSecondCallFails(t *testing.T) {
 	if got := mock.Effects().Users["1"].Tags; !cmp.Equal(got, []string{"a"}) {
 		t.Errorf("tags = %v", got)
 	}
-}
-
-func TestStopping(t *testing.T) {
-	t.Parallel()
-	mock, v := setup(t, nil)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	o := v.Deliver(ctx, []event.Event{track(t, "m-1", "1", "A")})[0]
-	if verdict(o) != "unavailable stopping" || len(mock.Calls()) != 0 {
-		t.Errorf("%s after %d calls", o.Detail(), len(mock.Calls()))
-	}
-}
-
-func TestStoppingLetsCallsEnd(t *testing.T) {
-	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		cancel() // while the call is under way
-		_, _ = io.WriteString(w, "{}")
-	}))
-	t.Cleanup(web.Close)
-	v := newVero(t, VeroOptions{Name: "vero", URL: web.URL, AuthToken: secret})
-	outcomes := v.Deliver(ctx, []event.Event{track(t, "m-1", "1", "A"), track(t, "m-2", "1", "B")})
-	if diff := cmp.Diff([]string{"delivered delivered", "unavailable stopping"}, verdicts(outcomes)); diff != "" {
-		t.Errorf("outcomes (-want +got):\n%s", diff)
-	}
-}
-
-func TestGraceIsBounded(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		calling, stop := withGrace(ctx, grace)
-		defer stop()
-		cancel()
-		began := time.Now()
-		synctest.Wait()
-		if calling.Err() != nil {
-			t.Fatal("calls are cut off at once")
-		}
-		<-calling.Done()
-		if got := time.Since(began); got != grace {
-			t.Errorf("calls are cut off after %s, want %s", got, grace)
-		}
-	})
-}
-
-func TestAnswersAreBoundedAndRedacted(t *testing.T) {
-	t.Parallel()
-	var connections atomic.Int32
-	web := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		w.WriteHeader(http.StatusBadRequest)
-		_, _ = fmt.Fprintf(w, "bad: %s\x00\xff ", body)
-		_, _ = io.WriteString(w, strings.Repeat(secret, 1000))
-	}))
-	web.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew {
-			connections.Add(1)
-		}
-	}
-	web.Start()
-	t.Cleanup(web.Close)
-	var logs safeBuffer
-	v := newVero(t, VeroOptions{
-		Name: "vero", URL: web.URL, AuthToken: secret,
-		Logger: slog.New(slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
-	})
-	outcomes := v.Deliver(t.Context(), []event.Event{
-		accept(t, `{"type":"identify","userId":"1","traits":{"email":"jane@example.com"}}`),
-		track(t, "m-2", "1", "A"), track(t, "m-3", "1", "A"),
-	})
-	for _, o := range outcomes {
-		kept, err := json.Marshal(o.Calls())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if everything := string(kept) + o.Detail(); strings.Contains(everything, secret[:6]) {
-			t.Errorf("the token is kept: %s", everything)
-		}
-		a := o.Calls()[0].Answer
-		if len(a) > 2*maxAnswerBytes || !strings.Contains(a, redacted) || strings.Contains(a, "\x00") || !utf8.ValidString(a) {
-			t.Errorf("answer kept, %d bytes: %q", len(a), a)
-		}
-	}
-	if got := connections.Load(); got != 1 {
-		t.Errorf("%d connections, want 1: answers are drained", got)
-	}
-	if s := logs.String(); strings.Contains(s, secret) || strings.Contains(s, "jane@") || !strings.Contains(s, "endpoint=users/track") {
-		t.Errorf("log: %s", s)
-	}
-}
-
-// safeBuffer is a buffer that goroutines share.
-type safeBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *safeBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *safeBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
 
 func TestVeroMetrics(t *testing.T) {
