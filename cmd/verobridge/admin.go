@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// readyTimeout bounds what one look at /readyz asks of Postgres.
+const readyTimeout = 2 * time.Second
+
+// adminHandler serves what operators and their monitoring look at. Health is
+// open, since platforms probe it without a password; the rest is not where a
+// password is set.
+func (b *bridge) adminHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, map[string]string{"status": "alive"})
+	})
+	mux.HandleFunc("GET /readyz", b.ready)
+	mux.Handle("GET /metrics", b.locked(promhttp.HandlerFor(b.metrics, promhttp.HandlerOpts{
+		ErrorLog: nil,
+		Timeout:  10 * time.Second,
+	})))
+	return mux
+}
+
+// ready answers 200 while events can be accepted. A warehouse that is down is
+// shown but does not make the bridge unready: events are kept for it.
+func (b *bridge) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
+	defer cancel()
+	status := http.StatusOK
+	parts := map[string]string{"spool": "ready", "warehouse": "ready"}
+	if err := b.spool.Ready(); err != nil {
+		status, parts["spool"] = http.StatusServiceUnavailable, err.Error()
+	}
+	if err := b.loader.Ready(ctx); err != nil {
+		parts["warehouse"] = "not ready; events are kept until it is"
+	}
+	writeJSON(w, status, parts)
+}
+
+// locked asks for the admin password, if there is one. The user name does not
+// matter.
+func (b *bridge) locked(handler http.Handler) http.Handler {
+	if b.settings.Admin.Password == "" {
+		return handler
+	}
+	want := sha256.Sum256([]byte(b.settings.Admin.Password))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, password, _ := r.BasicAuth()
+		got := sha256.Sum256([]byte(password))
+		if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
+			w.Header().Set("WWW-Authenticate", `Basic realm="verobridge"`)
+			http.Error(w, "the password is admin.password in the settings", http.StatusUnauthorized)
+			return
+		}
+		handler.ServeHTTP(w, r)
+	})
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // the client may have gone
+}

@@ -1,0 +1,296 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/verobridge/verobridge/ingest"
+	"github.com/verobridge/verobridge/internal/delivery"
+	"github.com/verobridge/verobridge/internal/event"
+	"github.com/verobridge/verobridge/internal/spool"
+	"github.com/verobridge/verobridge/outbound"
+	"github.com/verobridge/verobridge/warehouse"
+)
+
+// loadBatch is how many events the warehouse loads in one transaction when it
+// is behind. When it is not, it loads what there is.
+const loadBatch = 5000
+
+// bridge is the running program. Its parts start in the order in which events
+// flow backwards, so that each finds the next one ready, and stop the other way
+// round:
+//
+//	start:  warehouse, spool, deliveries, HTTP
+//	stop:   HTTP, deliveries, spool, warehouse
+type bridge struct {
+	settings settings
+	log      *slog.Logger
+	metrics  *prometheus.Registry
+	spool    *spool.Spool
+	loader   *warehouse.Loader
+
+	public, admin         *http.Server
+	publicAddr, adminAddr string
+	drains                sync.WaitGroup
+	failed                chan error // what ended a part that should run on
+	closers               []func(context.Context) error
+}
+
+// startBridge starts everything, and takes it apart again if a part cannot
+// start. ctx bounds the start only.
+func startBridge(ctx context.Context, s settings, log *slog.Logger) (*bridge, error) {
+	b := &bridge{settings: s, log: log, metrics: prometheus.NewRegistry(), failed: make(chan error, 8)}
+	b.metrics.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	for _, part := range []func(context.Context) error{
+		b.openWarehouse,
+		b.openSpool,
+		b.startDeliveries,
+		b.startHTTP,
+	} {
+		if err := part(ctx); err != nil {
+			stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+			defer cancel()
+			return nil, errors.Join(err, b.stop(stopping))
+		}
+	}
+	log.Info("verobridge runs", "version", version(), "listen", b.publicAddr, "admin", b.adminAddr,
+		"sources", len(s.Sources), "destinations", len(s.Destinations))
+	return b, nil
+}
+
+// onStop remembers how to stop a part. The last part started stops first.
+func (b *bridge) onStop(stop func(context.Context) error) {
+	b.closers = append(b.closers, stop)
+}
+
+// stop stops the parts in reverse order of their start. Each is stopped even if
+// one before it failed to, or took all the time there was.
+func (b *bridge) stop(ctx context.Context) error {
+	var problems []error
+	for _, stop := range slices.Backward(b.closers) {
+		problems = append(problems, stop(ctx))
+	}
+	b.closers = nil
+	return errors.Join(problems...)
+}
+
+func (b *bridge) openWarehouse(ctx context.Context) error {
+	var sources []warehouse.Source
+	for _, s := range b.settings.Sources {
+		sources = append(sources, warehouse.Source{Name: s.Name, Vero: s.Type == typeVero})
+	}
+	loader, err := warehouse.Open(ctx, warehouse.Options{
+		URL:        b.settings.Warehouse.URL,
+		Sources:    sources,
+		Readers:    b.settings.Warehouse.Readers,
+		Logger:     b.log,
+		Registerer: b.metrics,
+	})
+	if err != nil {
+		return err
+	}
+	b.loader = loader
+	b.onStop(func(context.Context) error {
+		loader.Close()
+		return nil
+	})
+	return nil
+}
+
+func (b *bridge) openSpool(ctx context.Context) error {
+	names := []string{b.loader.Name()}
+	for _, d := range b.settings.Destinations {
+		names = append(names, d.Name)
+	}
+	var err error
+	b.spool, err = spool.Open(ctx, spool.Options{
+		Dir:          filepath.Join(b.settings.DataDir, "spool"),
+		URL:          b.settings.NATS.URL,
+		Replicas:     b.settings.NATS.Replicas,
+		Destinations: names,
+		Logger:       b.log,
+		Registerer:   b.metrics,
+	})
+	if err != nil {
+		return err
+	}
+	b.onStop(func(context.Context) error { return b.spool.Close() })
+	return nil
+}
+
+// startDeliveries starts one drain for each destination, the warehouse among
+// them, and the writing of reports.
+func (b *bridge) startDeliveries(context.Context) error {
+	var destinations []delivery.Destination
+	for _, d := range b.settings.Destinations {
+		destination, err := b.newDestination(d)
+		if err != nil {
+			return err
+		}
+		destinations = append(destinations, destination)
+	}
+
+	ctx, cancel := context.WithCancel(context.Background())
+	b.onStop(func(ctx context.Context) error {
+		cancel()
+		return waitFor(ctx, &b.drains, "the deliveries did not stop in time")
+	})
+	b.drains.Go(func() { b.prepareWarehouse(ctx) })
+	b.drain(func() error {
+		return b.spool.Drain(ctx, b.loader, spool.DrainOptions{MaxEvents: loadBatch})
+	})
+	b.drain(func() error { return b.spool.DrainReports(ctx, b.loader.WriteReports) })
+	for _, d := range destinations {
+		accept := b.accepts(d.Name())
+		b.drain(func() error { return b.spool.Drain(ctx, d, spool.DrainOptions{Accept: accept}) })
+	}
+	return nil
+}
+
+func (b *bridge) drain(drain func() error) {
+	b.drains.Go(func() {
+		if err := drain(); err != nil {
+			b.failed <- err
+		}
+	})
+}
+
+// prepareWarehouse makes the known tables at once, so that they are there for
+// analysts before the first event. Where Postgres is down the first load does
+// it.
+func (b *bridge) prepareWarehouse(ctx context.Context) {
+	if err := b.loader.Prepare(ctx); err != nil && ctx.Err() == nil {
+		b.log.Warn("the warehouse is not ready; events are kept and loaded when it is", "error", err)
+	}
+}
+
+func (b *bridge) newDestination(d destinationSettings) (delivery.Destination, error) {
+	switch d.Type {
+	case typeSegment:
+		return outbound.NewSegment(outbound.SegmentOptions{
+			Name:       d.Name,
+			URL:        d.URL,
+			WriteKey:   d.WriteKey,
+			Logger:     b.log,
+			Registerer: b.metrics,
+		})
+	default:
+		return outbound.NewVero(outbound.VeroOptions{
+			Name:       d.Name,
+			URL:        d.URL,
+			AuthToken:  d.AuthToken,
+			Preset:     d.Preset,
+			Sources:    b.veroSources(),
+			Logger:     b.log,
+			Registerer: b.metrics,
+		})
+	}
+}
+
+func (b *bridge) veroSources() []string {
+	var names []string
+	for _, s := range b.settings.Sources {
+		if s.Type == typeVero {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
+
+// accepts returns what a destination gets: the calls of the sources that name
+// it. What was refused at the door goes to the warehouse alone.
+func (b *bridge) accepts(destination string) func(event.Event) bool {
+	wanted := make(map[string]bool)
+	for _, s := range b.settings.Sources {
+		wanted[s.Name] = slices.Contains(s.Destinations, destination)
+	}
+	return func(e event.Event) bool { return wanted[e.Source] && e.Type != event.Rejected }
+}
+
+func (b *bridge) startHTTP(ctx context.Context) error {
+	var sources []ingest.Source
+	for _, s := range b.settings.Sources {
+		sources = append(sources, ingest.Source{
+			Name:      s.Name,
+			Vero:      s.Type == typeVero,
+			WriteKeys: s.WriteKeys,
+			Origins:   s.Origins,
+		})
+	}
+	door, err := ingest.NewHandler(ingest.Options{
+		Sources:    sources,
+		Spool:      b.spool,
+		Logger:     b.log,
+		Registerer: b.metrics,
+	})
+	if err != nil {
+		return err
+	}
+	if b.adminAddr, err = b.listen(ctx, "admin.listen", b.settings.Admin.Listen, b.adminHandler()); err != nil {
+		return err
+	}
+	b.publicAddr, err = b.listen(ctx, "listen", b.settings.Listen, door)
+	return err
+}
+
+// listen serves a handler until the bridge stops: then requests that have come
+// in are finished.
+func (b *bridge) listen(ctx context.Context, setting, address string, handler http.Handler) (string, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", address)
+	if err != nil {
+		return "", fmt.Errorf("cannot listen on %s, the setting %s: %w", address, setting, err)
+	}
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(b.log.Handler(), slog.LevelDebug),
+	}
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			b.failed <- fmt.Errorf("serve %s: %w", setting, err)
+		}
+	}()
+	b.onStop(func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		if err := server.Shutdown(ctx); err != nil {
+			return errors.Join(fmt.Errorf("stop %s: %w", setting, err), server.Close())
+		}
+		return nil
+	})
+	return listener.Addr().String(), nil
+}
+
+// waitFor waits for a group, at most as long as ctx allows.
+func waitFor(ctx context.Context, group *sync.WaitGroup, problem string) error {
+	done := make(chan struct{})
+	go func() {
+		group.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return errors.New(problem)
+	}
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func environmentOf(values map[string]string) environment {
+	return func(name string) (string, bool) {
+		value, set := values[name]
+		return value, set
+	}
+}
+
+func TestSettingsFile(t *testing.T) {
+	t.Parallel()
+	text := `
+warehouse: {url: "${DATABASE_URL}"}
+sources:
+  - {name: app, write_keys: ["${APP_WRITE_KEY}"], destinations: [vero]}
+destinations:
+  - {name: vero, type: vero, auth_token: "${TOKEN}"}
+`
+	got, err := parseSettings("verobridge.yaml", []byte(text), environmentOf(map[string]string{
+		"DATABASE_URL":  "postgres://u:p@h/d",
+		"APP_WRITE_KEY": `a "key": {with} #signs`,
+		"TOKEN":         "t",
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := defaultSettings()
+	want.Warehouse.URL = "postgres://u:p@h/d"
+	want.Sources = []sourceSettings{{Name: "app", WriteKeys: []string{`a "key": {with} #signs`}, Destinations: []string{"vero"}}}
+	want.Destinations = []destinationSettings{{Name: "vero", Type: "vero", AuthToken: "t"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Each mistake is answered with the key, its line and what to do.
+func TestSettingsErrorsNameKeyLineAndCure(t *testing.T) {
+	t.Parallel()
+	const good = `
+warehouse: {url: "postgres://localhost/db"}
+sources:
+  - {name: app, write_keys: [k1], destinations: [vero]}
+  - {name: vero, type: vero, write_keys: [k2]}
+destinations:
+  - {name: vero, type: vero, auth_token: t}
+`
+	for _, test := range []struct{ name, from, to, want string }{
+		{"unknown key", "warehouse:", "listne: x\nwarehouse:", `f.yaml:2: listne is not a setting; the settings here are admin, data_dir, destinations, listen, nats, sources, warehouse`},
+		{"unknown inner key", "type: vero, auth_token: t", "type: vero, auth_tokn: t", `f.yaml:7: destinations[0].auth_tokn is not a setting; the settings here are auth_token, name, preset, type, url, write_key`},
+		{"missing secret", "auth_token: t", `auth_token: "${VERO_AUTH_TOKEN}"`, `f.yaml:7: destinations[0].auth_token uses ${VERO_AUTH_TOKEN}, which is not set; set the environment variable VERO_AUTH_TOKEN`},
+		{"no token", ", auth_token: t", "", `f.yaml:7: destinations[0].auth_token is missing; set it to the Tracking API key`},
+		{"no warehouse", `warehouse: {url: "postgres://localhost/db"}`, "", `f.yaml: warehouse.url is missing; set it to the URL`},
+		{"open admin", "warehouse:", "admin: {listen: \":9000\"}\nwarehouse:", `f.yaml:2: admin.listen is open to others and admin.password is empty; set a password`},
+		{"shared key", "k2", "k1", `f.yaml:5: sources[1].write_keys[0] is also a write key of source app`},
+		{"no key", "write_keys: [k2]", "write_keys: []", `f.yaml:5: sources[1].write_keys is empty`},
+		{"bad name", "name: app", "name: My-App", `f.yaml:4: sources[0].name "My-App" must start with a letter`},
+		{"reserved name", "name: app", "name: verobridge", `f.yaml:4: sources[0].name "verobridge" is reserved`},
+		{"unknown destination", "destinations: [vero]", "destinations: [hero]", `f.yaml:4: sources[0].destinations[0] "hero" is not among the destinations`},
+		{"loop", "write_keys: [k2]", "write_keys: [k2], destinations: [vero]", `f.yaml:5: sources[1].destinations[0] would send Vero's own events back to Vero`},
+		{"type", "type: vero, auth", "type: nero, auth", `f.yaml:7: destinations[0].type must be vero or segment`},
+		{"not a list", "write_keys: [k1]", "write_keys: k1", `f.yaml:4: sources[0].write_keys must be a list`},
+		{"not a mapping", `warehouse: {url: "postgres://localhost/db"}`, "warehouse: postgres://localhost/db", `f.yaml:2: warehouse must hold keys: readers, url`},
+		{"not YAML", "sources:", "sources: [", `f.yaml is not valid YAML`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			if !strings.Contains(good, test.from) {
+				t.Fatalf("the test changes %q, which is not there", test.from)
+			}
+			_, err := parseSettings("f.yaml", []byte(strings.Replace(good, test.from, test.to, 1)), environmentOf(nil))
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v\nwant %s", err, test.want)
+			}
+		})
+	}
+}
+
+func TestSettingsFromEnvironment(t *testing.T) {
+	t.Parallel()
+	all := map[string]string{
+		"DATABASE_URL":    "postgres://localhost/db",
+		"APP_WRITE_KEY":   "k1",
+		"VERO_WRITE_KEY":  "k2",
+		"VERO_AUTH_TOKEN": "t",
+	}
+	s, err := loadSettings("", environmentOf(all))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Sources) != 2 || s.Sources[1].Type != typeVero || s.Destinations[0].AuthToken != "t" {
+		t.Errorf("settings %+v", s)
+	}
+	for name := range all {
+		without := make(map[string]string)
+		for n, v := range all {
+			if n != name {
+				without[n] = v
+			}
+		}
+		if _, err := loadSettings("", environmentOf(without)); err == nil || !strings.Contains(err.Error(), name+" is not set; set it to") {
+			t.Errorf("without %s: %v", name, err)
+		}
+	}
+}
