@@ -84,7 +84,9 @@ func (l *Loader) load(ctx context.Context, items []*item, t try) {
 		settle(items, delivery.Unavailable(j.reason, err, 0))
 	case j.verdict == verdictLocked:
 		l.load(ctx, l.postpone(items, delivery.Retry(j.reason, err, l.lockPause)), t)
-	case j.verdict == verdictAgain && t == firstTry:
+	case t == firstTry:
+		// A row may be refused for the same reason: the column has another type
+		// by now than the one that its value was cast to.
 		l.catalog.forget()
 		l.load(ctx, items, lastTry)
 	case j.verdict == verdictAgain:

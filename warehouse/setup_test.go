@@ -40,8 +40,13 @@ func track(t testing.TB, id, name, properties string) event.Event {
 // identify makes an identify call of source app.
 func identify(t testing.TB, id string, receivedAt time.Time, traits string) event.Event {
 	t.Helper()
+	return identifyAs(t, id, "u1", receivedAt, traits)
+}
+
+func identifyAs(t testing.TB, id, user string, receivedAt time.Time, traits string) event.Event {
+	t.Helper()
 	return eventOf(t, "app", receivedAt, fmt.Sprintf(
-		`{"type":"identify","messageId":%q,"userId":"u1","traits":%s}`, id, traits))
+		`{"type":"identify","messageId":%q,"userId":%q,"traits":%s}`, id, user, traits))
 }
 
 // fixture is a loader on a database of its own.

@@ -1,0 +1,91 @@
+package warehouse
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/verobridge/verobridge/internal/event"
+)
+
+// TestUsersHoldTheLatestState gives calls in batches, and what users holds then.
+func TestUsersHoldTheLatestState(t *testing.T) {
+	t.Parallel()
+	// call is an identify call that was received so many seconds after arrival.
+	type call struct {
+		second int
+		traits string
+	}
+	cases := []struct {
+		name    string
+		batches [][]call
+		want    string // plan, seats, odd and the second of the latest call
+	}{
+		{"first call", [][]call{{{1, `{"plan":"free","seats":1}`}}}, `{"plan":"free","seats":1,"second":1}`},
+		{"fewer traits keep the others", [][]call{{{1, `{"plan":"free","seats":1}`}}, {{2, `{"plan":"pro"}`}}}, `{"plan":"pro","seats":1,"second":2}`},
+		{"null does not erase", [][]call{{{1, `{"plan":"free","seats":1}`}}, {{2, `{"plan":null}`}}}, `{"plan":"free","seats":1,"second":2}`},
+		{"an older call overwrites nothing", [][]call{{{2, `{"plan":"pro"}`}}, {{1, `{"plan":"free"}`}}}, `{"plan":"pro","second":2}`},
+		{"an older call fills what is empty", [][]call{{{2, `{"plan":"pro"}`}}, {{1, `{"plan":"free","seats":1}`}}}, `{"plan":"pro","seats":1,"second":2}`},
+		{"the same time: the later delivered", [][]call{{{1, `{"plan":"free"}`}}, {{1, `{"plan":"pro"}`}}}, `{"plan":"pro","second":1}`},
+		{"two in a batch", [][]call{{{1, `{"plan":"free","seats":1}`}, {2, `{"plan":"pro"}`}}}, `{"plan":"pro","seats":1,"second":2}`},
+		{"two in a batch, the later first", [][]call{{{2, `{"plan":"pro"}`}, {1, `{"plan":"free","seats":1}`}}}, `{"plan":"pro","seats":1,"second":2}`},
+		{"two in a batch at one time", [][]call{{{1, `{"plan":"free"}`}, {1, `{"plan":"pro"}`}}}, `{"plan":"pro","second":1}`},
+		{"a batch on both sides of what is known", [][]call{
+			{{2, `{"plan":"known"}`}},
+			{{1, `{"plan":"older","seats":1}`}, {3, `{"odd":true}`}},
+		}, `{"plan":"known","seats":1,"odd":true,"second":3}`},
+		{"what does not fit keeps the value", [][]call{{{1, `{"seats":1}`}}, {{2, `{"seats":"many"}`}}}, `{"seats":1,"second":2}`},
+		{"what does not fit last in a batch keeps the one before", [][]call{
+			{{1, `{"seats":1}`}},
+			{{2, `{"seats":2}`}, {3, `{"seats":"many"}`}},
+		}, `{"seats":2,"second":3}`},
+	}
+	for _, keyed := range []bool{true, false} {
+		t.Run(fmt.Sprintf("keyed %v", keyed), func(t *testing.T) {
+			t.Parallel()
+			f := open(t, Options{})
+			if !keyed {
+				f.exec("create schema app; create table app.users (id text); create table app.identifies (id text)")
+			}
+			// The columns exist, so that each case can ask for all of them.
+			f.deliver(identifyAs(t, "m", "first", arrival, `{"plan":"","seats":0,"odd":false}`))
+			for _, c := range cases {
+				var all []event.Event
+				for _, calls := range c.batches {
+					var batch []event.Event
+					for _, call := range calls {
+						id := fmt.Sprintf("%s %d", c.name, len(all)+len(batch))
+						batch = append(batch, identifyAs(t, id, c.name, arrival.Add(time.Duration(call.second)*time.Second), call.traits))
+					}
+					f.deliver(batch...)
+					f.deliver(batch...) // repeated calls change nothing
+					all = append(all, batch...)
+				}
+				f.deliver(all...)
+				f.want(fmt.Sprintf(`select plan, seats, odd,
+					extract(epoch from received_at - timestamptz '2026-06-06T10:15:30.123456Z')::int as second
+					from app.users where id = '%s'`, c.name), c.want)
+				f.want(fmt.Sprintf("select count(*)::int as n from app.identifies where user_id = '%s'", c.name),
+					fmt.Sprintf(`{"n":%d}`, len(all)))
+			}
+		})
+	}
+}
+
+func TestAnonymousIdentifyMakesNoUser(t *testing.T) {
+	t.Parallel()
+	f := open(t, Options{})
+	f.deliver(eventOf(t, "app", arrival, `{"type":"identify","messageId":"m1","anonymousId":"a1","traits":{"email":"ann@example.com"}}`))
+	f.want("select anonymous_id, email from app.identifies", `{"anonymous_id":"a1","email":"ann@example.com"}`)
+	f.want("select * from app.users")
+}
+
+func TestUserWhoseIDIsTooLongIsDiscarded(t *testing.T) {
+	t.Parallel()
+	f := open(t, Options{})
+	f.deliver(eventOf(t, "app", arrival, fmt.Sprintf(`{"type":"identify","messageId":"m1","userId":"%01025d"}`, 7)))
+	f.want("select length(user_id) as n from app.identifies", `{"n":1025}`)
+	f.want("select * from app.users")
+	f.want("select table_name, column_name, length(column_value) as n, reason from app.discards",
+		`{"table_name":"users","column_name":"id","n":1025,"reason":"type_mismatch"}`)
+}
