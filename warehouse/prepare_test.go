@@ -1,0 +1,166 @@
+package warehouse
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/verobridge/verobridge/internal/event"
+	"github.com/verobridge/verobridge/internal/pgtest"
+)
+
+func TestPrepareMakesTheKnownTables(t *testing.T) {
+	t.Parallel()
+	f := open(t, Options{})
+	for range 2 {
+		if err := f.Prepare(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for schema, known := range map[string]map[string]columns{"app": sourceTables, "vero": veroTables} {
+		tables, err := readSchema(t.Context(), f.conn, schema)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names := slices.Sorted(maps.Keys(tables))
+		if diff := cmp.Diff(slices.Sorted(maps.Keys(known)), names); diff != "" {
+			t.Errorf("tables of %s (-want +got):\n%s", schema, diff)
+		}
+		for name, r := range tables {
+			if diff := cmp.Diff(known[name], r.columns); diff != "" {
+				t.Errorf("columns of %s.%s (-want +got):\n%s", schema, name, diff)
+			}
+			if name != discardsTable && !r.keyed {
+				t.Errorf("%s.%s has no key", schema, name)
+			}
+		}
+	}
+	f.want(`select conname from pg_constraint where conrelid = 'vero.email_sent'::regclass`, `{"conname":"email_sent_pkey"}`)
+}
+
+func TestPrepareBySeveralAtOnce(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Database(t)
+	var wg sync.WaitGroup
+	for range 3 {
+		f := open(t, Options{URL: url})
+		wg.Go(func() {
+			// What another is making makes one fail; the next try finds it made.
+			for attempt := 1; ; attempt++ {
+				err := f.Prepare(t.Context())
+				if err == nil {
+					return
+				}
+				if attempt == 50 {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestOpenChecksItsOptions(t *testing.T) {
+	t.Parallel()
+	if _, err := Open(t.Context(), Options{URL: "postgres://%"}); err == nil {
+		t.Error("opened a URL that is none")
+	}
+	_, err := Open(t.Context(), Options{URL: "postgres://127.0.0.1/x", Sources: []Source{{Name: "web"}, {Name: "Web"}}})
+	if err == nil || !strings.Contains(err.Error(), "share the schema web") {
+		t.Errorf("two sources in one schema: %v, want an error that says so", err)
+	}
+}
+
+func TestReadersReadTablesOfLater(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Database(t)
+	reader := "reader_of_" + databaseOf(t, url) // roles belong to the server, not to a database
+	var log strings.Builder
+	f := open(t, Options{
+		URL: url, Readers: []string{reader, "no such role"},
+		Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	f.exec("create schema vero") // from before: grants come with Prepare
+	f.exec("create role " + reader)
+	t.Cleanup(func() {
+		for _, sql := range []string{"reset role", "drop owned by " + reader, "drop role " + reader} {
+			if _, err := f.conn.Exec(context.Background(), sql); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	f.deliver(track(t, "m1", "X", "{}"))
+	f.deliver(eventOf(t, "later", arrival, `{"type":"track","messageId":"m1","userId":"u1","event":"X"}`))
+	f.exec("set role " + reader)
+	for _, table := range []string{"app.tracks", "app.x", "app.discards", "vero.email_sent", "later.x"} {
+		f.exec("select from " + table)
+	}
+	if _, err := f.conn.Exec(t.Context(), "delete from app.x"); err == nil {
+		t.Error("a reader may delete")
+	}
+	if !strings.Contains(log.String(), "no such role") {
+		t.Errorf("the log does not name the reader that does not exist: %s", log.String())
+	}
+}
+
+// databaseOf returns the name of the database at a URL.
+func databaseOf(t *testing.T, url string) string {
+	t.Helper()
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return config.Database
+}
+
+func sqlFile(t *testing.T, name string) string {
+	t.Helper()
+	sql, err := os.ReadFile("testdata/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimRight(strings.TrimSpace(string(sql)), ";")
+}
+
+// TestEmailFunnel runs what analysts run, before the first event and after.
+func TestEmailFunnel(t *testing.T) {
+	t.Parallel()
+	f := open(t, Options{})
+	if err := f.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	funnel := sqlFile(t, "funnel.sql")
+	f.want(funnel)
+
+	n := 0
+	email := func(name, who string) event.Event {
+		n++
+		return eventOf(t, "vero", arrival, fmt.Sprintf(`{"type":"track","messageId":"e%d",%s,"event":%q,
+			"timestamp":"2026-06-06T10:0%d:00Z","context":{"traits":{"email":"ann@example.com"}},
+			"properties":{"campaign_id":7,"campaign_name":"Welcome"}}`, n, who, name, n%10))
+	}
+	const ann, bob = `"userId":"ann"`, `"anonymousId":"Bob@example.com"`
+	f.deliver(
+		email("Email Sent", ann), email("Email Sent", bob),
+		email("Email Delivered", ann), email("Email Delivered", bob),
+		email("Email Opened", ann), email("Email Opened", ann),
+		email("Email Link Clicked", ann),
+		email("Email Bounced", bob), email("Email Unsubscribed", ann), email("Email Marked as Spam", ann),
+	)
+	f.want(funnel, `{"campaign_id":7,"sent":2,"delivered":2,"opened":1,"clicked":1,"open_rate":0.5000}`)
+
+	f.deliver(eventOf(t, "app", arrival, `{"type":"track","messageId":"o1","userId":"ann","event":"Order Completed",
+		"timestamp":"2026-06-06T10:10:00Z","properties":{"order_id":"o-1","total":12.50}}`))
+	f.want(sqlFile(t, "attribution.sql"),
+		`{"order_id":"o-1","total":12.50,"kind":"click","campaign_name":"Welcome","touched_at":"2026-06-06T10:07:00+00:00"}`)
+}

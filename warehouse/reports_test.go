@@ -1,0 +1,56 @@
+package warehouse
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/verobridge/verobridge/internal/delivery"
+	"github.com/verobridge/verobridge/internal/event"
+)
+
+func TestWriteReports(t *testing.T) {
+	t.Parallel()
+	f := open(t, Options{})
+	write := func(reports ...delivery.Report) {
+		t.Helper()
+		for range 2 { // the second time changes nothing
+			if err := f.WriteReports(t.Context(), reports); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	write()
+	waiting := delivery.Report{
+		Source: "app", MessageID: "m1", Destination: "vero", Type: event.Track, Event: "Order Completed", UserID: "u1",
+		Status: delivery.StatusWaiting, Reason: delivery.ReasonThrottled, Detail: "slow down", Attempts: 1, ReceivedAt: arrival,
+		Calls: []delivery.Call{
+			{Method: "POST", URL: "https://api.example.com", Request: json.RawMessage(`{"n":12345678901234567890}`), Status: 429, Answer: "a\x00b", At: arrival},
+			{Method: "POST", URL: "https://api.example.com", Request: json.RawMessage("not JSON\x00"), At: arrival},
+		},
+	}
+	other := delivery.Report{
+		Source: "app", MessageID: "m2\x00", Destination: "vero", Type: event.Page, AnonymousID: "a1",
+		Status: delivery.StatusSkipped, Reason: delivery.ReasonNoIdentity, Detail: "nobody", Attempts: 1,
+		ReceivedAt: arrival, SettledAt: arrival.Add(time.Second),
+	}
+	write(waiting, other)
+	const all = "select source, message_id, destination, type, event, user_id, anonymous_id, status, reason, detail, attempts, received_at, settled_at from verobridge.deliveries order by message_id"
+	const skipped = `{"source":"app","message_id":"m2","destination":"vero","type":"page","anonymous_id":"a1","status":"skipped","reason":"no_identity","detail":"nobody","attempts":1,"received_at":"2026-06-06T10:15:30.123456+00:00","settled_at":"2026-06-06T10:15:31.123456+00:00"}`
+	f.want(all,
+		`{"source":"app","message_id":"m1","destination":"vero","type":"track","event":"Order Completed","user_id":"u1","status":"waiting","reason":"throttled","detail":"slow down","attempts":1,"received_at":"2026-06-06T10:15:30.123456+00:00"}`,
+		skipped)
+	f.want(`select calls #>> '{0,request,n}' as digits, calls #>> '{0,answer}' as answer, calls #>> '{1,request}' as request
+		from verobridge.deliveries where message_id = 'm1'`,
+		`{"digits":"12345678901234567890","answer":"ab","request":"not JSON"}`)
+
+	// The last of a slice counts, in any order of statuses.
+	done := waiting
+	done.Status, done.Reason, done.Detail, done.Attempts, done.Calls = delivery.StatusDelivered, delivery.ReasonDelivered, "delivered", 2, nil
+	done.SettledAt = arrival.Add(2 * time.Second)
+	write(waiting, done)
+	f.want(all,
+		`{"source":"app","message_id":"m1","destination":"vero","type":"track","event":"Order Completed","user_id":"u1","status":"delivered","reason":"delivered","detail":"delivered","attempts":2,"received_at":"2026-06-06T10:15:30.123456+00:00","settled_at":"2026-06-06T10:15:32.123456+00:00"}`,
+		skipped)
+	f.want("select calls from verobridge.deliveries where message_id = 'm1'", `{"calls":[]}`)
+}
