@@ -42,7 +42,8 @@
 //	408, 425, 5xx, no answer to a        retry this event; the later events of
 //	request that was written             the person wait behind it
 //	401, 403, 429, 503 with Retry-After, the destination is unavailable: no new
-//	3xx, connection refused, DNS, TLS    call is started, everything is kept
+//	3xx, connection refused, DNS, TLS,   call is started, everything is kept
+//	404 for a path that must be there
 //
 // An event that takes two calls, because it edits tags too, is retried whole if
 // the second one fails: both can be repeated. A batch that is refused is halved

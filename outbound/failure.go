@@ -25,8 +25,8 @@ type answer struct {
 	body       []byte // at most its first kilobyte, secrets redacted
 	err        error  // why there is no answer
 	written    bool   // the whole request went out before err
-	// samePath says that the path of the request does not depend on the event,
-	// so that its absence is no event's fault.
+	// samePath says that the path of the request is there for every event, so
+	// that its absence is no event's fault.
 	samePath bool
 }
 

@@ -187,6 +187,9 @@ func (v *Vero) deliver(ctx context.Context, e event.Event) delivery.Outcome {
 	for _, r := range plan.Requests {
 		a, made := v.client.do(ctx, v.call(r))
 		calls = append(calls, made)
+		// These two make what they name, so they are missing only where the
+		// URL is wrong; the other paths may well not find their person.
+		a.samePath = r.Path == pathEventsTrack || r.Path == pathUsersTrack
 		if outcome := judge(a, v.client.now(), calls...); outcome.Status() != delivery.StatusDelivered {
 			return outcome
 		}

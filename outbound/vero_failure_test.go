@@ -80,6 +80,18 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	}
 }
 
+// A URL that is wrong must not cost every event its life.
+func TestWrongPathPausesTheDestination(t *testing.T) {
+	t.Parallel()
+	web := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(web.Close)
+	v := newVero(t, VeroOptions{Name: "vero", URL: web.URL + "/apiv2", AuthToken: secret})
+	o := v.Deliver(t.Context(), []event.Event{track(t, "m-1", "1", "A")})[0]
+	if verdict(o) != "unavailable wrong_url" {
+		t.Error(o.Detail())
+	}
+}
+
 func TestNobodyThere(t *testing.T) {
 	t.Parallel()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
