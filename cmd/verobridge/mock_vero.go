@@ -40,6 +40,9 @@ Control it over HTTP:
 			if o.Bridge != "" && o.WriteKey == "" {
 				return errors.New("--bridge needs --write-key, a write key of the bridge's source of type vero")
 			}
+			if o.Form != mockvero.FormWebhook && o.Form != mockvero.FormSegment {
+				return fmt.Errorf("--form must be webhook or segment, not %q", o.Form)
+			}
 			o.Logger = log
 			mock := mockvero.New(o)
 			defer mock.Close()
