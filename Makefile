@@ -1,0 +1,84 @@
+# Everything a developer of verobridge does, one line each. "make" lists it.
+# The programs that tests need are installed through apt or brew where they are
+# missing; everything else comes with Go.
+
+SHELL := /bin/bash
+GO    ?= go
+TOOL  := $(GO) tool -modfile=tools/go.mod
+TEST  ?= ./...
+FUZZTIME ?= 30s
+
+.DEFAULT_GOAL := help
+.PHONY: help dev test build lint fmt bench fuzz cover tidy up down migrate postgres test-programs
+
+help: ## List what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+dev: postgres build ## Run everything on this machine, without any settings
+	./bin/verobridge dev
+
+test: test-programs ## Run all tests, with the race detector
+	$(GO) test -race -timeout 20m $(TEST)
+
+build: ## Build bin/verobridge
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/verobridge ./cmd/verobridge
+
+lint: ## Vet, lint and check the format, changing nothing
+	$(GO) vet ./...
+	@files=$$($(TOOL) gofumpt -l .); if [ -n "$$files" ]; then echo "make fmt would change:"; echo "$$files"; exit 1; fi
+	$(TOOL) golangci-lint run
+
+fmt: ## Format the code
+	$(TOOL) gofumpt -w .
+
+bench: postgres ## Run the benchmarks, BENCHTIME=1x to see only that they run
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(or $(BENCHTIME),1s) ./...
+
+fuzz: ## Fuzz every door, FUZZTIME each
+	@set -e; for package in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			echo "$$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$package; \
+		done; \
+	done
+
+cover: test-programs ## Show how much the tests cover
+	$(GO) test -coverprofile cover.out -coverpkg ./... ./... && $(GO) tool cover -func cover.out | tail -n 1
+
+tidy: ## Tidy go.mod and tools/go.mod
+	$(GO) mod tidy && cd tools && $(GO) mod tidy
+
+up: ## Start Postgres and verobridge in containers
+	docker compose up --build --detach
+
+down: ## Stop the containers; their data stays
+	docker compose down
+
+migrate: build ## Make or update verobridge's own tables at DATABASE_URL
+	./bin/verobridge migrate
+
+# What tests and dev need beside Go, where it is missing. On Debian the
+# installation of Postgres would also start a server that nobody asked for;
+# policy-rc.d cannot be assumed, so it is left to the distribution.
+ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+define install
+	@set -e; if command -v apt-get >/dev/null; then \
+		$(ROOT) apt-get update -qq; \
+		DEBIAN_FRONTEND=noninteractive $(ROOT) apt-get install -y -qq --no-install-recommends $(1) >/dev/null; \
+	elif command -v brew >/dev/null; then brew install $(2); \
+	else echo "please install $(1) (this machine has neither apt-get nor brew)" >&2; exit 1; fi
+endef
+
+postgres: ## Install Postgres if it is missing
+	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb /opt/homebrew/opt/postgresql*/bin/initdb /usr/local/opt/postgresql*/bin/initdb >/dev/null 2>&1 || $(MAKE) --no-print-directory install-postgres
+
+.PHONY: install-postgres install-compiler
+install-postgres:
+	$(call install,postgresql,postgresql)
+
+test-programs: postgres
+	@command -v $${CC:-gcc} >/dev/null || $(MAKE) --no-print-directory install-compiler
+
+# The race detector needs a C compiler.
+install-compiler:
+	$(call install,gcc libc6-dev,gcc)
