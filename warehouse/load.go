@@ -133,6 +133,9 @@ func (l *Loader) postpone(items []*item, o delivery.Outcome) []*item {
 func (l *Loader) fitTables(ctx context.Context, items []*item) ([]*item, error) {
 	needs := l.needsOf(items)
 	for _, t := range slices.SortedFunc(maps.Keys(needs), compareTables) {
+		if _, err := l.catalog.read(ctx, l.pool, t.schema); err != nil {
+			return items, err
+		}
 		pause, locked := l.locked[t]
 		if locked && !l.now().Before(pause.until) {
 			delete(l.locked, t)

@@ -102,3 +102,20 @@ func TestLockedUserDelaysOnlyTheirOwnEvents(t *testing.T) {
 	f.want("select plan from app.users", `{"plan":"pro"}`)
 	f.want("select count(*)::int as n from app.identifies", `{"n":2}`)
 }
+
+// TestPauseOutlivesTheCatalog: events that need no new column get in during the
+// pause, also when something else made the loader read the catalog again.
+func TestPauseOutlivesTheCatalog(t *testing.T) {
+	t.Parallel()
+	var clock clock
+	f := open(t, Options{LockTimeout: 50 * time.Millisecond, LockPause: time.Minute, Now: clock.now})
+	// Table a comes before all others of the schema.
+	f.deliver(track(t, "m1", "A", `{"a":1}`))
+	release := f.holding("select from app.a")
+	defer release()
+	waiting := outcome{Status: delivery.StatusWaiting, Reason: delivery.ReasonLocked}
+	f.wantOutcomes(waiting, track(t, "m2", "A", `{"b":1}`))
+	f.exec("drop table app.pages")
+	f.deliver(eventOf(t, "app", arrival, `{"type":"page","messageId":"p1","userId":"u1"}`), track(t, "m3", "A", `{"a":2}`))
+	f.want("select id, a from app.a order by id", `{"id":"m1","a":1}`, `{"id":"m3","a":2}`)
+}
