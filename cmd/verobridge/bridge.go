@@ -40,7 +40,6 @@ type bridge struct {
 	spool    *spool.Spool
 	loader   *warehouse.Loader
 
-	public, admin         *http.Server
 	publicAddr, adminAddr string
 	drains                sync.WaitGroup
 	failed                chan error // what ended a part that should run on

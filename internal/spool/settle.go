@@ -83,8 +83,8 @@ func (d *drain) settle(ctx context.Context, verdicts []verdict) error {
 		return err
 	}
 	for _, v := range verdicts {
-		if v.item.lane != 0 && v.outcome.Final() {
-			if err := d.lane.remove(ctx, v.item.lane); err != nil {
+		if v.lane != 0 && v.outcome.Final() {
+			if err := d.lane.remove(ctx, v.lane); err != nil {
 				return err
 			}
 		}
