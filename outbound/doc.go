@@ -25,6 +25,16 @@
 // mailed, the second may be an invitee's address and would replace the
 // person's own.
 //
+// # Who may do what
+//
+// The write key of a web page is public. An event that came with one is planned
+// like any other, and then vero_trust.go takes from the plan what strangers
+// could be harmed with: whatever says where a person can be reached, every call
+// but users/track and events/track, and every event that the source's settings
+// do not list. vero_triggers.go counts what is left, by person and hour. So a
+// public key makes no address known to Vero, and nobody gets mail by it who was
+// not made known by a server.
+//
 // # Order and speed
 //
 // Vero has no batch endpoint: each event is a call of its own, and speed comes

@@ -41,6 +41,9 @@ type VeroOptions struct {
 	// sent back. Defaults to none; events that say themselves that they are
 	// Vero's are recognised anyway.
 	Sources []string
+	// Browsers names the sources whose write keys everybody can read, and what
+	// their events may do. Defaults to none: all sources are trusted.
+	Browsers map[string]Browser
 	// Preset is the table of event names, PresetDefault or PresetNone.
 	// Defaults to PresetDefault.
 	Preset string
@@ -68,6 +71,7 @@ type VeroOptions struct {
 // Vero is a destination: Vero's Track API. It is safe for concurrent use.
 type Vero struct {
 	mapping     mapping
+	triggers    map[string]*triggers // by source, those of browsers
 	client      client
 	url         string
 	token       string
@@ -108,9 +112,19 @@ func NewVero(o VeroOptions) (*Vero, error) {
 	for _, source := range o.Sources {
 		sources[source] = true
 	}
+	browsers := make(map[string]browserRules, len(o.Browsers))
+	counts := make(map[string]*triggers, len(o.Browsers))
+	for source, b := range o.Browsers {
+		if b.TriggersPerHour < 0 {
+			return nil, fmt.Errorf("destination %q: the triggers per hour of source %q must not be negative", o.Name, source)
+		}
+		browsers[source] = newBrowserRules(b)
+		counts[source] = newTriggers(cmp.Or(b.TriggersPerHour, defaultTriggersPerHour))
+	}
 	concurrency := cmp.Or(o.Concurrency, 64)
 	v := &Vero{
-		mapping:     mapping{name: o.Name, sources: sources, names: names, omitMessageID: o.OmitMessageID},
+		mapping:     mapping{name: o.Name, sources: sources, browsers: browsers, names: names, omitMessageID: o.OmitMessageID},
+		triggers:    counts,
 		url:         base,
 		token:       o.AuthToken,
 		concurrency: concurrency,
@@ -183,6 +197,11 @@ func (v *Vero) Deliver(ctx context.Context, batch []event.Event) []delivery.Outc
 // deliver makes the calls of one event, one after the other, until one fails.
 func (v *Vero) deliver(ctx context.Context, e event.Event) delivery.Outcome {
 	plan := v.mapping.plan(e)
+	if person, found := plan.trigger(); found && v.triggers[e.Source] != nil {
+		if reason := v.triggers[e.Source].take(person, e.ID, e.ReceivedAt); reason != "" {
+			return delivery.Skipped(reason)
+		}
+	}
 	calls := make([]delivery.Call, 0, len(plan.Requests))
 	for _, r := range plan.Requests {
 		a, made := v.client.do(ctx, v.call(r))

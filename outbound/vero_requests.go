@@ -49,7 +49,8 @@ func newRequest(method, path string, body *object) Request {
 // event is settled when all of them have succeeded.
 type Plan struct {
 	Requests []Request
-	// Reason says why nothing is sent, or why the event is dead.
+	// Reason says why nothing is sent, why the event is dead, or why a part of
+	// it is not sent.
 	Reason delivery.Reason
 	// Err is what makes the event dead, nil where nothing does.
 	Err error
@@ -62,6 +63,8 @@ func (p Plan) settle(calls ...delivery.Call) delivery.Outcome {
 		return delivery.Dead(p.Reason, p.Err, calls...)
 	case len(p.Requests) == 0:
 		return delivery.Skipped(p.Reason)
+	case p.Reason != "":
+		return delivery.DeliveredWithout(p.Reason, calls...)
 	default:
 		return delivery.Delivered(calls...)
 	}
@@ -69,9 +72,10 @@ func (p Plan) settle(calls ...delivery.Call) delivery.Outcome {
 
 // mapping turns events into plans. It has settings and no state.
 type mapping struct {
-	name          string            // of the destination
-	sources       map[string]bool   // that are Vero itself
-	names         map[string]rename // the preset
+	name          string                  // of the destination
+	sources       map[string]bool         // that are Vero itself
+	browsers      map[string]browserRules // by source, those with a public key
+	names         map[string]rename       // the preset
 	omitMessageID bool
 }
 
@@ -84,7 +88,18 @@ type mapping struct {
 //	alias             PUT  users/reidentify   {id: previousId, new_id: userId}
 //	track Unsubscribe POST users/unsubscribe  {id}, and Resubscribe likewise
 //	with tags         PUT  users/tags/edit    {id, add, remove}, after the call above
+//
+// Of that, an event from a browser keeps what vero_trust.go lets through.
 func (m mapping) plan(e event.Event) Plan {
+	plan := m.planTrusted(e)
+	if rules, public := m.browsers[e.Source]; public {
+		return rules.restrict(e, plan)
+	}
+	return plan
+}
+
+// planTrusted is the plan where whoever sent the event may do everything.
+func (m mapping) planTrusted(e event.Event) Plan {
 	switch {
 	case m.sources[e.Source], strings.EqualFold(e.Get("context.integration.name").String(), veroName):
 		return Plan{Reason: delivery.ReasonLoopGuard}

@@ -64,6 +64,12 @@ func Delivered(calls ...Call) Outcome {
 	return Outcome{status: StatusDelivered, reason: ReasonDelivered, calls: calls}
 }
 
+// DeliveredWithout says that the event is done but for a part of it that must
+// not be sent, and why.
+func DeliveredWithout(reason Reason, calls ...Call) Outcome {
+	return Outcome{status: StatusDelivered, reason: reason, calls: calls}
+}
+
 // Skipped says that the event is not wanted here, and why.
 func Skipped(reason Reason) Outcome {
 	return Outcome{status: StatusSkipped, reason: reason}

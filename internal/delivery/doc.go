@@ -9,7 +9,8 @@
 // pauses, dead letters and reports (spool/settle.go). An Outcome is a verdict,
 // made only by the functions below, so it cannot contradict itself:
 //
-//	Delivered    done; with the calls that were made
+//	Delivered    done; with the calls that were made. DeliveredWithout, if a
+//	             part of the event was withheld
 //	Skipped      not wanted here, and why; not an error
 //	Retry        passing: the same event may well succeed later
 //	Dead         permanent: the same event would always fail

@@ -14,6 +14,16 @@ const (
 	ReasonIntegrations  Reason = "integrations_false"
 	ReasonNothingToSend Reason = "nothing_to_send"
 
+	// Skipped, because the event came with a write key that everybody can read.
+	ReasonBrowserAddress  Reason = "browser_address"
+	ReasonBrowserEvent    Reason = "browser_event"
+	ReasonBrowserCall     Reason = "browser_call"
+	ReasonBrowserTriggers Reason = "browser_triggers"
+	ReasonBrowserFlood    Reason = "browser_flood"
+
+	// Delivered, but for what such an event may not set.
+	ReasonBrowserWithheld Reason = "browser_withheld"
+
 	// Waiting.
 	ReasonBehind      Reason = "behind_earlier_event"
 	ReasonThrottled   Reason = "throttled"
@@ -36,26 +46,32 @@ const (
 )
 
 var sentences = map[Reason]string{
-	ReasonDelivered:     "delivered",
-	ReasonNoIdentity:    "not sent, because the event has neither a userId nor an e-mail address in its traits; identify the person first",
-	ReasonLoopGuard:     "not sent, because the event came from Vero",
-	ReasonIntegrations:  "not sent, because the event's integrations object switches this destination off",
-	ReasonNothingToSend: "not sent, because the event maps to no call here",
-	ReasonBehind:        "waits behind an earlier event of the same person",
-	ReasonThrottled:     "waits, because the destination asked us to slow down",
-	ReasonServerError:   "waits, because the destination answered with an error of its own",
-	ReasonUnreachable:   "waits, because the destination did not answer",
-	ReasonRefused:       "waits, because the destination refused our credentials; check its auth_token or write_key",
-	ReasonWrongURL:      "waits, because the url does not lead to the destination; check the url",
-	ReasonStopping:      "waits for the next start, because the program was stopping",
-	ReasonLocked:        "waits, because somebody holds a lock on the table",
-	ReasonNotPermitted:  "waits, because the database lacks a permission for its user; grant it, or correct the user and password in the url",
-	ReasonBadRequest:    "the destination refused this event and would refuse it again",
-	ReasonTooLong:       "a value is longer than the destination allows",
-	ReasonExpired:       "given up after the retry horizon",
-	ReasonRowRefused:    "the database refused this row and would refuse it again",
-	ReasonUnreadable:    "the event cannot be read",
-	ReasonBug:           "verobridge made a mistake; please report it",
+	ReasonDelivered:       "delivered",
+	ReasonNoIdentity:      "not sent, because the event has neither a userId nor an e-mail address in its traits; identify the person first",
+	ReasonLoopGuard:       "not sent, because the event came from Vero",
+	ReasonIntegrations:    "not sent, because the event's integrations object switches this destination off",
+	ReasonNothingToSend:   "not sent, because the event maps to no call here",
+	ReasonBrowserAddress:  "not sent, because an event from a browser may not name its person by an e-mail address; send a userId without an @, or send the event from a server",
+	ReasonBrowserEvent:    "not sent, because the event is not among those that a browser may trigger; add its name to the source's events",
+	ReasonBrowserCall:     "not sent, because a browser may neither merge people nor change their subscription; send the event from a server",
+	ReasonBrowserTriggers: "not sent, because the person had as many triggers from browsers within an hour as triggers_per_hour of the source allows; raise it if people really do that",
+	ReasonBrowserFlood:    "not sent, because the source triggered more within an hour than can be counted; if this was no campaign, its write key is abused: replace it",
+	ReasonBrowserWithheld: "delivered without the e-mail address, phone number, push channel or tags in the event, which a browser may not set; send them from a server",
+	ReasonBehind:          "waits behind an earlier event of the same person",
+	ReasonThrottled:       "waits, because the destination asked us to slow down",
+	ReasonServerError:     "waits, because the destination answered with an error of its own",
+	ReasonUnreachable:     "waits, because the destination did not answer",
+	ReasonRefused:         "waits, because the destination refused our credentials; check its auth_token or write_key",
+	ReasonWrongURL:        "waits, because the url does not lead to the destination; check the url",
+	ReasonStopping:        "waits for the next start, because the program was stopping",
+	ReasonLocked:          "waits, because somebody holds a lock on the table",
+	ReasonNotPermitted:    "waits, because the database lacks a permission for its user; grant it, or correct the user and password in the url",
+	ReasonBadRequest:      "the destination refused this event and would refuse it again",
+	ReasonTooLong:         "a value is longer than the destination allows",
+	ReasonExpired:         "given up after the retry horizon",
+	ReasonRowRefused:      "the database refused this row and would refuse it again",
+	ReasonUnreadable:      "the event cannot be read",
+	ReasonBug:             "verobridge made a mistake; please report it",
 }
 
 // Sentence says the reason in words, with the cure where there is one.
