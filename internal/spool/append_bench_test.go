@@ -1,0 +1,39 @@
+package spool
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime"
+	"testing"
+)
+
+// BenchmarkAppend measures durable appends from many clients at once: each
+// waits for the sync of its own record. One iteration is one Append.
+func BenchmarkAppend(b *testing.B) {
+	for _, size := range []int{1, 100} {
+		for _, clients := range []int{2, 16, 256} {
+			b.Run(fmt.Sprintf("events=%d/clients=%d", size, clients), func(b *testing.B) {
+				s, err := Open(b.Context(), Options{Dir: b.TempDir(), Logger: slog.New(slog.DiscardHandler)})
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer func() { _ = s.Close() }()
+				batch := calls("ann", size)
+				padding := fmt.Sprintf(`{"userId":"ann","p":"%01000d"}`, 7)
+				for i := range batch {
+					batch[i].Body = []byte(padding)
+				}
+				b.SetParallelism(max(1, clients/runtime.GOMAXPROCS(0)))
+				b.ReportAllocs()
+				b.RunParallel(func(pb *testing.PB) {
+					for pb.Next() {
+						if err := s.Append(b.Context(), batch...); err != nil {
+							b.Error(err)
+						}
+					}
+				})
+				b.ReportMetric(float64(b.N*size)/b.Elapsed().Seconds(), "events/s")
+			})
+		}
+	}
+}
