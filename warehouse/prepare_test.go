@@ -94,7 +94,7 @@ func TestReadersReadTablesOfLater(t *testing.T) {
 	f.exec("create role " + reader)
 	t.Cleanup(func() {
 		for _, sql := range []string{"reset role", "drop owned by " + reader, "drop role " + reader} {
-			if _, err := f.conn.Exec(context.Background(), sql); err != nil {
+			if _, err := f.conn.Exec(context.WithoutCancel(t.Context()), sql); err != nil {
 				t.Error(err)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/url"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -34,18 +35,18 @@ func (f *fixture) wantOutcomes(want outcome, events ...event.Event) {
 // TestPostgresStops runs a server of its own and stops it.
 func TestPostgresStops(t *testing.T) {
 	t.Parallel()
-	dir, err := os.MkdirTemp("", "warehouse")
-	if err != nil {
+	dir := t.TempDir()
+	// The server's account must be able to enter, when the tests run as root.
+	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	start := func() *localpg.Server {
 		t.Helper()
 		s, err := localpg.Start(t.Context(), localpg.Options{Dir: dir, Settings: map[string]string{"fsync": "off"}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { _ = s.Stop(context.Background()) })
+		t.Cleanup(func() { _ = s.Stop(context.WithoutCancel(t.Context())) })
 		return s
 	}
 	stop := func(s *localpg.Server) {
@@ -143,7 +144,7 @@ func TestDatabaseRefuses(t *testing.T) {
 	admin.exec("create role " + role + " login password 'x'")
 	t.Cleanup(func() {
 		for _, sql := range []string{"drop owned by " + role + " cascade", "drop role " + role} {
-			if _, err := admin.conn.Exec(context.Background(), sql); err != nil {
+			if _, err := admin.conn.Exec(context.WithoutCancel(t.Context()), sql); err != nil {
 				t.Error(err)
 			}
 		}

@@ -55,18 +55,18 @@ func initCluster(ctx context.Context, bin binaries, dir string, a *account, sync
 }
 
 // choosePort returns the port of last time if it is still free, else another.
-func choosePort(dir string) (int, error) {
+func choosePort(ctx context.Context, dir string) (int, error) {
 	file := filepath.Join(dir, "port")
 	last, err := os.ReadFile(file)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return 0, err
 	}
 	if port, err := strconv.Atoi(strings.TrimSpace(string(last))); err == nil {
-		if port, err = freePort(port); err == nil {
+		if port, err = freePort(ctx, port); err == nil {
 			return port, nil
 		}
 	}
-	port, err := freePort(0)
+	port, err := freePort(ctx, 0)
 	if err != nil {
 		return 0, fmt.Errorf("find a free port: %w", err)
 	}
@@ -74,8 +74,9 @@ func choosePort(dir string) (int, error) {
 }
 
 // freePort asks the system for a port of 127.0.0.1; 0 asks for any.
-func freePort(port int) (int, error) {
-	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+func freePort(ctx context.Context, port int) (int, error) {
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
 		return 0, err
 	}

@@ -50,7 +50,7 @@ func stopOrphan(ctx context.Context, data string) error {
 	}
 	// The system gives a number to another process sooner or later, so a live
 	// process counts only if it was started on this very directory.
-	running := func() bool { return strings.Contains(commandLine(p.pid), data) }
+	running := func() bool { return strings.Contains(commandLine(ctx, p.pid), data) }
 	if running() {
 		if err := syscall.Kill(p.pid, syscall.SIGINT); err != nil && !errors.Is(err, syscall.ESRCH) {
 			return fmt.Errorf("stop the server left behind, process %d: %w", p.pid, err)

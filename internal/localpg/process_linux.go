@@ -1,6 +1,7 @@
 package localpg
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -15,7 +16,7 @@ func attributes(a *account) *syscall.SysProcAttr {
 
 // commandLine returns the words that a process was started with, separated by
 // spaces, or "" if there is no such process.
-func commandLine(pid int) string {
+func commandLine(_ context.Context, pid int) string {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	if err != nil {
 		return ""

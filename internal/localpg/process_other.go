@@ -3,6 +3,7 @@
 package localpg
 
 import (
+	"context"
 	"os/exec"
 	"strconv"
 	"syscall"
@@ -16,8 +17,8 @@ func attributes(a *account) *syscall.SysProcAttr {
 
 // commandLine returns the words that a process was started with, separated by
 // spaces, or "" if there is no such process.
-func commandLine(pid int) string {
-	out, err := exec.Command("ps", "-ww", "-o", "args=", "-p", strconv.Itoa(pid)).Output()
+func commandLine(ctx context.Context, pid int) string {
+	out, err := exec.CommandContext(ctx, "ps", "-ww", "-o", "args=", "-p", strconv.Itoa(pid)).Output()
 	if err != nil {
 		return ""
 	}

@@ -117,7 +117,7 @@ func launch(ctx context.Context, postgres, dir string, a *account, settings map[
 }
 
 func launchOnce(ctx context.Context, postgres, dir string, a *account, settings map[string]string) (*Server, error) {
-	port, err := choosePort(dir)
+	port, err := choosePort(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +131,8 @@ func launchOnce(ctx context.Context, postgres, dir string, a *account, settings 
 		return nil, err
 	}
 	data := filepath.Join(dir, "data")
-	cmd := exec.Command(postgres, arguments(data, port, settings)...)
+	// ctx is of the start; the server runs until it is stopped.
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), postgres, arguments(data, port, settings)...)
 	cmd.Dir, cmd.Env = dir, environment()
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = attributes(a)

@@ -42,7 +42,7 @@ func TestServerDiesWithItsProgram(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	if err := poll(ctx, func() bool { return commandLine(p.pid) == "" }); err != nil {
+	if err := poll(ctx, func() bool { return commandLine(ctx, p.pid) == "" }); err != nil {
 		t.Errorf("the server outlived its program: %v", err)
 	}
 }

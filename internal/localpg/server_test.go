@@ -18,15 +18,14 @@ import (
 
 var quick = map[string]string{"fsync": "off"}
 
-// tempDir is a directory whose parents the server's account can enter, which
-// those of t.TempDir are not when the tests run as root.
+// tempDir is a directory whose parents the server's account can enter when the
+// tests run as root.
 func tempDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "localpg")
-	if err != nil {
+	dir := t.TempDir()
+	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	return dir
 }
 
@@ -42,7 +41,7 @@ func startIn(t *testing.T, dir string) *Server {
 
 func stop(t *testing.T, s *Server) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 30*time.Second)
 	defer cancel()
 	if err := s.Stop(ctx); err != nil {
 		t.Error(err)

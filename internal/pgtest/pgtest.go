@@ -98,7 +98,7 @@ func Database(t testing.TB) string {
 
 func exec(t testing.TB, sql string) {
 	t.Helper()
-	ctx := context.Background() // the test's own has ended when it cleans up
+	ctx := context.WithoutCancel(t.Context()) // it has ended when the test cleans up
 	conn, err := pgx.Connect(ctx, server)
 	if err != nil {
 		t.Fatalf("pgtest: %v", err)
