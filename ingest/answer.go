@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/gorilla/mux"
 )
@@ -13,9 +16,10 @@ import (
 // failure answers a whole request with something else than success.
 type failure struct {
 	status  int
-	code    string // stable, for programs
-	message string // for people, with the cure
-	cause   error  // for our own log
+	code    string        // stable, for programs
+	message string        // for people, with the cure
+	cause   error         // for our own log
+	wait    time.Duration // until the client may send again, 0 for no advice
 }
 
 // Error implements error.
@@ -50,10 +54,23 @@ var (
 	errMethod     = &failure{status: http.StatusMethodNotAllowed, code: "method_not_allowed", message: "this path takes another method, see the Allow header"}
 )
 
+// errOverloaded is answered at once and cheaply: every SDK sends again.
+var errOverloaded = &failure{
+	status: http.StatusServiceUnavailable, code: "overloaded", wait: time.Second,
+	message: "too many requests are being read; send this one again",
+}
+
 func notStored(cause error) error {
 	return &failure{
-		status: http.StatusServiceUnavailable, code: "not_stored", cause: cause,
+		status: http.StatusServiceUnavailable, code: "not_stored", cause: cause, wait: time.Second,
 		message: "the events could not be stored; send them again",
+	}
+}
+
+func overRate(wait time.Duration) error {
+	return &failure{
+		status: http.StatusTooManyRequests, code: "rate_limited", wait: min(wait, maxRetryAfter),
+		message: "this write key sends more events than the rate_limit of its source; send them again later",
 	}
 }
 
@@ -90,18 +107,22 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		panic(err) // strings always marshal
 	}
 	w.Header().Set("Content-Type", "application/json")
-	if f.status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", "1")
+	if f.wait > 0 {
+		seconds := strconv.Itoa(int(math.Ceil(f.wait.Seconds())))
+		w.Header().Set("Retry-After", seconds)
+		if f.status == http.StatusTooManyRequests {
+			w.Header().Set("X-RateLimit-Reset", seconds)
+		}
 	}
 	w.WriteHeader(f.status)
 	_, _ = w.Write(body) // the client is gone: nobody to tell
 }
 
-// levelOf says how loud an error is to be logged: our own failures are errors,
-// those of clients would let anybody fill the log.
+// levelOf says how loud an error is to be logged: our own failures, which have a
+// cause, are errors. What clients do would let anybody fill the log.
 func levelOf(err error) slog.Level {
 	var f *failure
-	if errors.As(err, &f) && f.status < http.StatusInternalServerError {
+	if errors.As(err, &f) && f.cause == nil {
 		return slog.LevelDebug
 	}
 	return slog.LevelError

@@ -9,18 +9,23 @@ import (
 	"strings"
 )
 
+// maxTrusted is how much memory a body gets because its length is announced.
+// More is given as it arrives.
+const maxTrusted = 64 << 10
+
 // read returns the request's body as JSON that is valid, bounded and clean. The
 // content type is not looked at: browsers and Kotlin send text/plain, C# none.
-func (h *handler) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	body, err := inflate(w, r, h.maxBody)
+func (h *handler) read(w http.ResponseWriter, r *http.Request, held *share) ([]byte, error) {
+	body, err := inflate(w, r, h.maxBody, held)
 	if err != nil {
 		return nil, err
 	}
 	return lenient(body)
 }
 
-// inflate reads the body and stops at limit, as sent and as decompressed.
-func inflate(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+// inflate reads the body and stops at limit, as sent and as decompressed, or
+// when the memory for all bodies is spent.
+func inflate(w http.ResponseWriter, r *http.Request, limit int64, held *share) ([]byte, error) {
 	if r.ContentLength > limit {
 		return nil, errTooLarge
 	}
@@ -40,9 +45,9 @@ func inflate(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error
 	}
 	var buf bytes.Buffer
 	if r.ContentLength > 0 {
-		buf.Grow(int(r.ContentLength) + bytes.MinRead)
+		buf.Grow(int(min(r.ContentLength, maxTrusted)) + bytes.MinRead)
 	}
-	if _, err := buf.ReadFrom(io.LimitReader(body, limit+1)); err != nil {
+	if _, err := buf.ReadFrom(held.reader(io.LimitReader(body, limit+1))); err != nil {
 		return nil, because(broken, err)
 	}
 	if int64(buf.Len()) > limit {
@@ -54,8 +59,12 @@ func inflate(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error
 // because says why a body could not be read.
 func because(broken *failure, err error) error {
 	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	switch {
+	case errors.As(err, &tooLarge):
 		return errTooLarge
+	case errors.Is(err, errOverloaded):
+		return errOverloaded
+	default:
+		return broken
 	}
-	return broken
 }

@@ -39,7 +39,7 @@ func openBundle(dir string) (*bundle, error) {
 // analyticsScript serves what the snippet on a page asks for.
 func (h *handler) analyticsScript(w http.ResponseWriter, r *http.Request) error {
 	key := mux.Vars(r)["writeKey"]
-	if _, known := h.keys.source(key); !known {
+	if h.keys.find(key) == nil {
 		return errNotFound
 	}
 	javascript(w.Header())

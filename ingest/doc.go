@@ -24,6 +24,10 @@
 //	the spool cannot keep the events     503, Retry-After: 1; every SDK sends again
 //	the request cannot be read           400; sending it again would not help
 //	its write key belongs to nobody      401
+//	its page is of an origin that is     403
+//	not the source's
+//	its write key sent too much          429, Retry-After of at most 10 s
+//	too much is being read already       503, Retry-After: 1
 //	one event of it is not acceptable    200; the others are accepted, this one is
 //	                                     kept with its reason (event.Reject)
 //	the client hangs up                  what was read whole is kept all the same
@@ -33,6 +37,14 @@
 // # Bounds
 //
 // A body is bounded while it is inflated, its nesting before any recursive parser
-// sees it, a batch in events, an event in fields (event.New). Nothing else that a
-// client says decides how much memory it gets.
+// sees it, a batch in events, an event in fields (event.New). All bodies together
+// are bounded by the bytes that have come in (memory.go), and nothing that a client
+// announces decides how much memory it gets. The server that the handler is mounted
+// in has to bound the time that a client may take, and the size of its headers.
+//
+// # Who may send
+//
+// A write key opens one source. A browser's key is public, so its origins must be
+// listed (origin.go). That keeps other web sites out, and nobody else: what such a
+// source may cause is for the destinations to say.
 package ingest

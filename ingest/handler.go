@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -33,9 +32,17 @@ type Source struct {
 	// WriteKeys open the source. Several let a key be rotated with an overlap.
 	WriteKeys []string
 	// Origins are the web origins that may use the write keys from a browser,
-	// such as "https://www.example.com". Defaults to all. Requests without an
-	// Origin header do not come from a browser's page and are not affected.
+	// such as "https://www.example.com", or "*" for all. Defaults to all.
+	// Requests without an Origin header do not come from a browser's page and
+	// are not affected, unless the source is a Browser.
 	Origins []string
+	// Browser says that everybody can read the write keys, because they are in
+	// pages or apps. Such a source needs Origins, and a request must name one of
+	// them in its Origin or Referer header.
+	Browser bool
+	// RateLimit is how many events per second each write key may send on
+	// average. Defaults to 0, no limit.
+	RateLimit float64
 	// Disabled refuses everything that comes with the source's write keys.
 	Disabled bool
 }
@@ -49,6 +56,11 @@ type Options struct {
 	// MaxBodyBytes bounds a request body, before and after decompression.
 	// Defaults to 4 MiB: SDKs are known to send 3.6 MB in a batch.
 	MaxBodyBytes int64
+	// MaxBufferedBytes bounds the bytes of all bodies that are held at once, as
+	// decompressed; the memory they take until they are stored is about four
+	// times that. Requests beyond it are told to come again. Defaults to 32
+	// times MaxBodyBytes.
+	MaxBufferedBytes int64
 	// PublicURL is where SDKs reach this handler, such as
 	// "https://events.example.com"; the settings document sends them there.
 	// Defaults to the scheme and host of each request. Set it where a proxy
@@ -68,6 +80,8 @@ type Options struct {
 
 const (
 	defaultMaxBodyBytes = 4 << 20
+	// defaultBodies is how many bodies of the largest size are held at once.
+	defaultBodies = 32
 	// maxEvents bounds a batch. Segment documents 2,500; analytics-go has been
 	// seen to send 3,625.
 	maxEvents = 10_000
@@ -81,6 +95,7 @@ type handler struct {
 	keys    keyring
 	spool   Appender
 	maxBody int64
+	memory  budget
 	public  *url.URL // nil: as each request says
 	bundle  *bundle  // nil: not served
 	log     *slog.Logger
@@ -107,6 +122,7 @@ func NewHandler(o Options) (http.Handler, error) {
 		log:     o.Logger,
 		now:     o.Now,
 	}
+	h.memory = newBudget(cmp.Or(o.MaxBufferedBytes, defaultBodies*h.maxBody))
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
@@ -171,10 +187,14 @@ func (i item) event() event.Event {
 	return event.Reject(i.raw, i.stamp, refused)
 }
 
-// store judges each item by itself and makes all of them durable at once.
-func (h *handler) store(ctx context.Context, items []item) error {
+// store charges the items to the write key that they came with, judges each by
+// itself and makes all of them durable at once.
+func (h *handler) store(ctx context.Context, from *credential, items []item) error {
 	if len(items) == 0 {
 		return nil
+	}
+	if err := from.take(len(items), h.now()); err != nil {
+		return err
 	}
 	events := make([]event.Event, len(items))
 	for i := range items {
@@ -204,17 +224,4 @@ func callerIP(r *http.Request) string {
 		return ""
 	}
 	return addr.Addr().Unmap().WithZone("").String()
-}
-
-// allows says whether pages of the origin may use the source.
-func (s *Source) allows(origin string) bool {
-	if origin == "" || len(s.Origins) == 0 {
-		return true
-	}
-	for _, allowed := range s.Origins {
-		if strings.EqualFold(allowed, origin) {
-			return true
-		}
-	}
-	return false
 }

@@ -71,6 +71,7 @@ type door struct {
 var testSources = []ingest.Source{
 	{Name: "app", WriteKeys: []string{"wk_test", "wk_rotated"}},
 	{Name: "web", WriteKeys: []string{"wk_web"}, Origins: []string{"https://www.example.com"}},
+	{Name: "shop", WriteKeys: []string{"wk_shop"}, Origins: []string{"https://shop.example.com"}, Browser: true},
 	{Name: "vero", Vero: true, WriteKeys: []string{"wk_vero"}},
 	{Name: "old", WriteKeys: []string{"wk_old"}, Disabled: true},
 }

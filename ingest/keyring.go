@@ -8,13 +8,19 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"golang.org/x/time/rate"
 )
 
 // keyring knows which source a write key belongs to. It keeps hashes, so that
 // no dump of the memory shows a key, and compares all of them in constant time.
-type keyring []struct {
-	hash   [sha256.Size]byte
-	source *Source
+type keyring []*credential
+
+// credential is one write key of a source.
+type credential struct {
+	hash    [sha256.Size]byte
+	source  *Source
+	limiter *rate.Limiter // nil: no limit
 }
 
 func newKeyring(sources []Source) (keyring, error) {
@@ -31,55 +37,56 @@ func newKeyring(sources []Source) (keyring, error) {
 			return nil, fmt.Errorf("two sources are named %q; rename one", s.Name)
 		case len(s.WriteKeys) == 0:
 			return nil, fmt.Errorf("source %q has no write key; add one to its write_keys", s.Name)
+		case s.Browser && len(s.Origins) == 0:
+			return nil, fmt.Errorf("source %q is a browser's and has no origins; list those of its pages, or \"*\" for all", s.Name)
+		case s.RateLimit < 0:
+			return nil, fmt.Errorf("source %q has a negative rate limit; 0 is none", s.Name)
 		}
 		names[s.Name] = true
-		source := &Source{Name: s.Name, Vero: s.Vero, Origins: s.Origins, Disabled: s.Disabled}
+		source := s
+		source.WriteKeys = nil // hashes are enough
 		for _, key := range s.WriteKeys {
 			if strings.TrimSpace(key) == "" || strings.ContainsAny(key, ":/") {
 				return nil, fmt.Errorf("source %q has an unusable write key; a key is not blank and has neither a colon nor a slash", s.Name)
 			}
-			if other, known := keys.source(key); known {
-				return nil, fmt.Errorf("sources %q and %q share a write key; give each its own", other.Name, s.Name)
+			if other := keys.find(key); other != nil {
+				return nil, fmt.Errorf("sources %q and %q share a write key; give each its own", other.source.Name, s.Name)
 			}
-			keys = append(keys, struct {
-				hash   [sha256.Size]byte
-				source *Source
-			}{sha256.Sum256([]byte(key)), source})
+			keys = append(keys, &credential{sha256.Sum256([]byte(key)), &source, newLimiter(s.RateLimit)})
 		}
 	}
 	return keys, nil
 }
 
-// source returns whom a write key belongs to.
-func (k keyring) source(key string) (*Source, bool) {
+// find returns a write key, or nil where it belongs to no source.
+func (k keyring) find(key string) *credential {
 	hash := sha256.Sum256([]byte(key))
-	var found *Source
-	for i := range k {
-		if subtle.ConstantTimeCompare(hash[:], k[i].hash[:]) == 1 {
-			found = k[i].source
+	var found *credential
+	for _, c := range k {
+		if subtle.ConstantTimeCompare(hash[:], c.hash[:]) == 1 {
+			found = c
 		}
 	}
-	return found, found != nil
+	return found
 }
 
-// authenticate returns the source of the first key that belongs to one. An
-// unknown key is passed over, since proxies add a Basic auth of their own.
-func (k keyring) authenticate(r *http.Request, keys ...string) (*Source, error) {
+// authenticate returns the first key that belongs to a source. An unknown key is passed over, since proxies add a Basic auth of their own.
+func (k keyring) authenticate(r *http.Request, keys ...string) (*credential, error) {
 	given := false
 	for _, key := range keys {
 		if key == "" {
 			continue
 		}
 		given = true
-		s, known := k.source(key)
+		c := k.find(key)
 		switch {
-		case !known:
-		case s.Disabled:
+		case c == nil:
+		case c.source.Disabled:
 			return nil, errDisabled
-		case !s.allows(r.Header.Get("Origin")):
+		case !c.source.allows(r):
 			return nil, errOrigin
 		default:
-			return s, nil
+			return c, nil
 		}
 	}
 	if !given {

@@ -105,6 +105,50 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
+// What comes with a browser's key says from which page it comes.
+func TestBrowserOrigins(t *testing.T) {
+	t.Parallel()
+	d := open(t, ingest.Options{Sources: append(testSources[:len(testSources):len(testSources)],
+		ingest.Source{Name: "mobile", WriteKeys: []string{"wk_mobile"}, Browser: true, Origins: []string{"*"}})})
+	for name, tt := range map[string]struct {
+		key, header, value string
+		allowed            bool
+	}{
+		"origin":               {"wk_shop", "Origin", "https://shop.example.com", true},
+		"origin in capitals":   {"wk_shop", "Origin", "https://Shop.Example.com", true},
+		"another origin":       {"wk_shop", "Origin", "https://evil.example", false},
+		"only begins alike":    {"wk_shop", "Origin", "https://shop.example.com.evil.example", false},
+		"another scheme":       {"wk_shop", "Origin", "http://shop.example.com", false},
+		"another port":         {"wk_shop", "Origin", "https://shop.example.com:8443", false},
+		"a page without name":  {"wk_shop", "Origin", "null", false},
+		"referer":              {"wk_shop", "Referer", "https://shop.example.com/p/1?x=y", true},
+		"another referer":      {"wk_shop", "Referer", "https://evil.example/https://shop.example.com/", false},
+		"user in the referer":  {"wk_shop", "Referer", "https://shop.example.com@evil.example/", false},
+		"referer that is none": {"wk_shop", "Referer", "%%%", false},
+		"neither":              {"wk_shop", "X-Other", "", false},
+		"every origin":         {"wk_mobile", "Origin", "https://evil.example", true},
+		"an app":               {"wk_mobile", "X-Other", "", true},
+	} {
+		res := d.do(t, http.MethodPost, "/v1/t", `{"writeKey":"`+tt.key+`","event":"x","userId":"u"}`, tt.header, tt.value)
+		shows(t, d.do(t, http.MethodGet, "/v1/pixel/track?event=x&userId=u&writeKey="+tt.key, "", tt.header, tt.value))
+		events := d.spool.take()
+		if !tt.allowed {
+			res.fails(t, http.StatusForbidden, "origin_not_allowed")
+			if len(events) != 0 {
+				t.Errorf("%s: %d events are kept", name, len(events))
+			}
+			continue
+		}
+		res.succeeds(t)
+		if len(events) != 2 {
+			t.Errorf("%s: %d events are kept, want the call and the pixel", name, len(events))
+		}
+	}
+	// The origin that wins is the one that no page can choose.
+	d.do(t, http.MethodPost, "/v1/t", `{"writeKey":"wk_shop","event":"x","userId":"u"}`, "Origin", "https://evil.example",
+		"Referer", "https://shop.example.com/").fails(t, http.StatusForbidden, "origin_not_allowed")
+}
+
 // Every mistake in the settings is an error that says which one and what to do.
 func TestNewHandlerRefuses(t *testing.T) {
 	t.Parallel()
@@ -115,6 +159,8 @@ func TestNewHandlerRefuses(t *testing.T) {
 		"has no name; give it one":          {Spool: &memory{}, Sources: []ingest.Source{{WriteKeys: []string{"k1"}}}},
 		`"app" has no write key; add one`:   {Spool: &memory{}, Sources: []ingest.Source{{Name: "app"}}},
 		`"app" has an unusable write key`:   {Spool: &memory{}, Sources: []ingest.Source{{Name: "app", WriteKeys: []string{""}}}},
+		`"web" is a browser's and has no`:   {Spool: &memory{}, Sources: []ingest.Source{{Name: "web", WriteKeys: []string{"k1"}, Browser: true}}},
+		`"app" has a negative rate limit`:   {Spool: &memory{}, Sources: []ingest.Source{{Name: "app", WriteKeys: []string{"k1"}, RateLimit: -1}}},
 		`two sources are named "app"`:       {Spool: &memory{}, Sources: []ingest.Source{app, {Name: "app", WriteKeys: []string{"k2"}}}},
 		`"app" and "web" share a write key`: {Spool: &memory{}, Sources: []ingest.Source{app, {Name: "web", WriteKeys: []string{"k1"}}}},
 		"write it like https://":            {Spool: &memory{}, Sources: []ingest.Source{app}, PublicURL: "events.example.com"},

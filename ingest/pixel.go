@@ -35,17 +35,17 @@ func (h *handler) seen(r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	source, err := h.keys.authenticate(r, writeKey(gjson.ParseBytes(call)), queryKey(r))
+	from, err := h.keys.authenticate(r, writeKey(gjson.ParseBytes(call)), queryKey(r))
 	if err != nil {
 		return err
 	}
-	stamp := h.stamp(r, source, client)
+	stamp := h.stamp(r, from.source, client)
 	stamp.Type = event.Type(mux.Vars(r)["type"])
 	// A script would have sent it in the call; an image cannot.
 	if stamp.Context, err = json.Marshal(map[string]string{"userAgent": r.UserAgent()}); err != nil {
 		return err
 	}
-	return h.store(r.Context(), []item{{raw: call, stamp: stamp}})
+	return h.store(r.Context(), from, []item{{raw: call, stamp: stamp}})
 }
 
 // pixelCall reads the call in a pixel's query: as JSON in data, in base64 or

@@ -14,7 +14,7 @@ import (
 // load() fails and the developer notices.
 func (h *handler) settings(w http.ResponseWriter, r *http.Request) error {
 	key := mux.Vars(r)["writeKey"]
-	if _, known := h.keys.source(key); !known {
+	if h.keys.find(key) == nil {
 		return errNotFound
 	}
 	scheme, host := h.reachedAt(r)

@@ -11,17 +11,19 @@ import (
 // single accepts one call, of the type that its path names.
 func (h *handler) single(kind event.Type, channel string) endpoint {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		body, err := h.read(w, r)
+		held := h.memory.share()
+		defer held.release()
+		body, err := h.read(w, r, held)
 		if err != nil {
 			return err
 		}
-		source, err := h.keys.authenticate(r, basicKey(r), writeKey(gjson.ParseBytes(body)), queryKey(r))
+		from, err := h.keys.authenticate(r, basicKey(r), writeKey(gjson.ParseBytes(body)), queryKey(r))
 		if err != nil {
 			return err
 		}
-		stamp := h.stamp(r, source, channel)
+		stamp := h.stamp(r, from.source, channel)
 		stamp.Type = kind
-		if err := h.store(r.Context(), []item{{raw: body, stamp: stamp}}); err != nil {
+		if err := h.store(r.Context(), from, []item{{raw: body, stamp: stamp}}); err != nil {
 			return err
 		}
 		succeed(w)
@@ -32,7 +34,9 @@ func (h *handler) single(kind event.Type, channel string) endpoint {
 // batch accepts many calls in one envelope, each of which says its own type.
 func (h *handler) batch(channel string) endpoint {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		body, err := h.read(w, r)
+		held := h.memory.share()
+		defer held.release()
+		body, err := h.read(w, r, held)
 		if err != nil {
 			return err
 		}
@@ -40,20 +44,20 @@ func (h *handler) batch(channel string) endpoint {
 		if err != nil {
 			return err
 		}
-		source, err := h.keys.authenticate(r, append(append([]string{basicKey(r), sent.writeKey}, sent.callKeys()...), queryKey(r))...)
+		from, err := h.keys.authenticate(r, append(append([]string{basicKey(r), sent.writeKey}, sent.callKeys()...), queryKey(r))...)
 		if err != nil {
 			return err
 		}
-		stamp := h.stamp(r, source, channel)
+		stamp := h.stamp(r, from.source, channel)
 		stamp.SentAt, stamp.Context, stamp.Integrations = sent.sentAt, sent.context, sent.integrations
 		items := make([]item, len(sent.calls))
 		for i, c := range sent.calls {
 			items[i] = item{raw: []byte(c.raw), stamp: stamp}
 			if c.writeKey != "" && c.writeKey != sent.writeKey {
-				items[i].stamp.Source, items[i].refused = h.owner(r, c.writeKey, source)
+				items[i].stamp.Source, items[i].refused = h.owner(r, c.writeKey, from.source)
 			}
 		}
-		if err := h.store(r.Context(), items); err != nil {
+		if err := h.store(r.Context(), from, items); err != nil {
 			return err
 		}
 		succeed(w)
@@ -65,9 +69,9 @@ func (h *handler) batch(channel string) endpoint {
 // Where the key opens none, the call is refused alone and kept for the source
 // of its batch.
 func (h *handler) owner(r *http.Request, key string, of *Source) (string, *event.RejectError) {
-	switch source, err := h.keys.authenticate(r, key); err {
+	switch own, err := h.keys.authenticate(r, key); err {
 	case nil:
-		return source.Name, nil
+		return own.source.Name, nil
 	case errOrigin:
 		return of.Name, &event.RejectError{Reason: event.ReasonOrigin, Detail: errOrigin.message}
 	case errDisabled:

@@ -12,14 +12,16 @@ import (
 // veroWebhook accepts what Vero posts itself: one event or an array of them.
 // The write key in the address is all that Vero offers to tell friend from foe.
 func (h *handler) veroWebhook(w http.ResponseWriter, r *http.Request) error {
-	source, err := h.keys.authenticate(r, mux.Vars(r)["writeKey"])
+	from, err := h.keys.authenticate(r, mux.Vars(r)["writeKey"])
 	if err != nil {
 		return err
 	}
-	if !source.Vero {
+	if !from.source.Vero {
 		return errNoVero
 	}
-	body, err := inflate(w, r, h.maxBody)
+	held := h.memory.share()
+	defer held.release()
+	body, err := inflate(w, r, h.maxBody, held)
 	if err != nil {
 		return err
 	}
@@ -30,7 +32,7 @@ func (h *handler) veroWebhook(w http.ResponseWriter, r *http.Request) error {
 	if !hooks.IsObject() && !hooks.IsArray() {
 		return errNoWebhook
 	}
-	stamp := h.stamp(r, source, server)
+	stamp := h.stamp(r, from.source, server)
 	var items []item
 	take := func(_, hook gjson.Result) bool {
 		if hook.Type == gjson.Null { // a hole
@@ -57,7 +59,7 @@ func (h *handler) veroWebhook(w http.ResponseWriter, r *http.Request) error {
 	case len(items) > maxEvents:
 		return errTooMany
 	}
-	if err := h.store(r.Context(), items); err != nil {
+	if err := h.store(r.Context(), from, items); err != nil {
 		return err
 	}
 	succeed(w)

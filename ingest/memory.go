@@ -1,0 +1,56 @@
+package ingest
+
+import (
+	"io"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// bodyChunk is the step in which a body takes from the budget.
+const bodyChunk = 4 << 10
+
+// budget bounds the bytes of all bodies that are held at once. Bytes are taken
+// as they arrive and not as they are announced, so that clients which announce
+// much and send it slowly hold no more than what they sent.
+type budget struct{ free *semaphore.Weighted }
+
+func newBudget(bytes int64) budget { return budget{semaphore.NewWeighted(bytes)} }
+
+// share returns the share of a new request.
+func (b budget) share() *share { return &share{budget: b} }
+
+// share is what one request holds of the budget until it is answered.
+type share struct {
+	budget     budget
+	held, used int64
+}
+
+// reader returns from, each byte of which is taken from the budget. When that
+// is spent, reading fails with errOverloaded.
+func (s *share) reader(from io.Reader) io.Reader { return &shareReader{share: s, from: from} }
+
+// release gives everything back.
+func (s *share) release() {
+	s.budget.free.Release(s.held)
+	s.held, s.used = 0, 0
+}
+
+type shareReader struct {
+	share *share
+	from  io.Reader
+}
+
+// Read implements io.Reader.
+func (r *shareReader) Read(p []byte) (int, error) {
+	n, err := r.from.Read(p)
+	s := r.share
+	s.used += int64(n)
+	if s.used > s.held {
+		chunks := (s.used - s.held + bodyChunk - 1) / bodyChunk * bodyChunk
+		if !s.budget.free.TryAcquire(chunks) {
+			return n, errOverloaded
+		}
+		s.held += chunks
+	}
+	return n, err
+}
