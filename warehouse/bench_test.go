@@ -26,7 +26,7 @@ func BenchmarkRecord(b *testing.B) {
 	e := benchBatch(b, 0, 1)[0]
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := recordOf(e, Source{Name: "app"}); err != nil {
+		if _, err := recordOf(e); err != nil {
 			b.Fatal(err)
 		}
 	}

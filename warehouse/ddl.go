@@ -69,10 +69,9 @@ func (l *Loader) evolve(ctx context.Context, t table, n need) error {
 		}
 		l.catalog.schemas[t.schema] = make(map[string]*relation)
 	}
-	switch r := l.catalog.relation(t); {
-	case r == nil:
+	if r := l.catalog.relation(t); r == nil {
 		err = l.createTable(ctx, t, n)
-	default:
+	} else {
 		l.warnIfUnkeyed(ctx, t, r, n)
 		err = l.addColumns(ctx, t, r, n)
 	}

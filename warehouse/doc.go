@@ -20,7 +20,9 @@
 // # Nothing is lost, nothing is guessed
 //
 // Numbers go from the event's JSON to Postgres as text, so they keep every
-// digit. The type of a column is never changed, for that rewrites the table and
+// digit. A new column has the narrowest type that holds the values of its first
+// batch, but numeric if its name is that of an amount (amounts.go), for prices
+// are whole numbers at first. The type of a column is never changed, for that rewrites the table and
 // breaks views: a value that the column cannot hold exactly becomes null and is
 // kept in the schema's discards table with its place and reason. Tables that
 // are there already are adopted with the types they have.

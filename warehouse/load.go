@@ -141,7 +141,7 @@ func (l *Loader) fitTables(ctx context.Context, items []*item) ([]*item, error) 
 			delete(l.locked, t)
 			locked = false
 		}
-		var cause error = errLocked
+		cause := errLocked
 		if !locked {
 			err := l.evolve(ctx, t, needs[t])
 			if err == nil {

@@ -224,7 +224,7 @@ func (l *Loader) Deliver(ctx context.Context, batch []event.Event) []delivery.Ou
 			outcomes[i] = delivery.Skipped(delivery.ReasonIntegrations)
 			continue
 		}
-		record, err := recordOf(e, l.source(e.Source))
+		record, err := recordOf(e)
 		if err != nil {
 			outcomes[i] = delivery.Dead(delivery.ReasonUnreadable, err)
 			continue

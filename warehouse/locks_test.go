@@ -1,6 +1,7 @@
 package warehouse
 
 import (
+	"errors"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -31,7 +32,7 @@ func (f *fixture) holding(sql string) (release func()) {
 		f.t.Fatal(err)
 	}
 	return func() {
-		if err := tx.Rollback(f.t.Context()); err != nil && err != pgx.ErrTxClosed {
+		if err := tx.Rollback(f.t.Context()); err != nil && !errors.Is(err, pgx.ErrTxClosed) {
 			f.t.Fatal(err)
 		}
 	}

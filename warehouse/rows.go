@@ -43,7 +43,7 @@ type record struct {
 }
 
 // recordOf maps an event to its rows.
-func recordOf(e event.Event, s Source) (record, error) {
+func recordOf(e event.Event) (record, error) {
 	if e.Type == event.Rejected {
 		return rejectedRecord(e), nil
 	}
@@ -58,7 +58,7 @@ func recordOf(e event.Event, s Source) (record, error) {
 	}
 	switch e.Type {
 	case event.Track:
-		return trackRecord(e, schema, call), nil
+		return trackRecord(e, call), nil
 	case event.Identify:
 		r := call("identifies", callColumns)
 		r.flatten(e.Get("traits"), "", reservedIn(callColumns))
@@ -85,7 +85,7 @@ func recordOf(e event.Event, s Source) (record, error) {
 
 // trackRecord makes the row of tracks, which has no properties, and that of the
 // event's own table.
-func trackRecord(e event.Event, schema string, call func(string, columns) row) record {
+func trackRecord(e event.Event, call func(string, columns) row) record {
 	name := eventTable(e.Name())
 	rows := []row{call("tracks", trackColumns), call(name, trackColumns)}
 	for _, r := range rows {

@@ -59,7 +59,7 @@ func TestRows(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			record, err := recordOf(eventOf(t, "app", arrival, string(call)), Source{Name: "app"})
+			record, err := recordOf(eventOf(t, "app", arrival, string(call)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -102,7 +102,7 @@ func TestRejectedRow(t *testing.T) {
 	t.Parallel()
 	e := event.Reject([]byte(`{"type":"tr`+"\x00"+`ack","writeKey":"secret"}`), event.Stamp{Source: "app", ReceivedAt: arrival},
 		&event.RejectError{Reason: event.ReasonNoEventName, Detail: "a track call needs a name"})
-	record, err := recordOf(e, Source{Name: "app"})
+	record, err := recordOf(e)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func TestUnreadableEvents(t *testing.T) {
 		{ID: "1", Type: event.Track, Body: []byte(`{"event":`)},
 		{ID: "2", Type: "import", Body: []byte(`{}`)},
 	} {
-		if _, err := recordOf(e, Source{}); err == nil {
+		if _, err := recordOf(e); err == nil {
 			t.Errorf("event %s has rows", e.ID)
 		}
 	}
@@ -138,7 +138,7 @@ func TestFlattenIsDeterministic(t *testing.T) {
 	var want []goldenRow
 	for range keys {
 		keys = append(keys[1:], keys[0])
-		record, err := recordOf(track(t, "m", "X", "{"+strings.Join(keys, ",")+"}"), Source{Name: "app"})
+		record, err := recordOf(track(t, "m", "X", "{"+strings.Join(keys, ",")+"}"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,7 +156,7 @@ func TestFlattenIsDeterministic(t *testing.T) {
 func TestFlattenLosesNothing(t *testing.T) {
 	t.Parallel()
 	deep := strings.Repeat(`{"k":`, 40) + "1" + strings.Repeat("}", 40)
-	record, err := recordOf(track(t, "m", "X", `{"deep":`+deep+`,"x":{"y":1,"z":2},"x_y":3}`), Source{Name: "app"})
+	record, err := recordOf(track(t, "m", "X", `{"deep":`+deep+`,"x":{"y":1,"z":2},"x_y":3}`))
 	if err != nil {
 		t.Fatal(err)
 	}

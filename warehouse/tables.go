@@ -130,7 +130,7 @@ func tablesOf(s Source) map[string]columns {
 }
 
 // typeOf returns the type of a new column: the one that is known for it, else
-// that of its values.
+// that of its values, wider where its name says that others will come.
 func typeOf(s Source, t table, standard columns, column string, inferred columnType) columnType {
 	fixed := contextTypes
 	if s.Vero {
@@ -141,7 +141,7 @@ func typeOf(s Source, t table, standard columns, column string, inferred columnT
 			return typ
 		}
 	}
-	return inferred
+	return widened(column, inferred)
 }
 
 // reservedIn returns what says that a property or trait may not have a name:
