@@ -49,9 +49,12 @@ var (
 	errNoWebhook  = &failure{status: http.StatusBadRequest, code: "invalid_webhook", message: "the body must be a JSON object, or an array of objects"}
 	errEncoding   = &failure{status: http.StatusBadRequest, code: "unsupported_encoding", message: "the Content-Encoding must be gzip or none"}
 	errGzip       = &failure{status: http.StatusBadRequest, code: "malformed_gzip", message: "the body is not a whole gzip stream"}
-	errUnread     = &failure{status: http.StatusBadRequest, code: "body_not_read", message: "the body ended early"}
-	errNotFound   = &failure{status: http.StatusNotFound, code: "not_found", message: "there is nothing at this path; calls go to /v1/batch"}
-	errMethod     = &failure{status: http.StatusMethodNotAllowed, code: "method_not_allowed", message: "this path takes another method, see the Allow header"}
+	// A slow phone must not lose its events: some SDKs drop a batch on a 400 or
+	// a 408, and all keep it on a 503.
+	errSlow     = &failure{status: http.StatusServiceUnavailable, code: "body_too_slow", wait: time.Second, message: "the body did not arrive in time; send it again"}
+	errUnread   = &failure{status: http.StatusBadRequest, code: "body_not_read", message: "the body ended early"}
+	errNotFound = &failure{status: http.StatusNotFound, code: "not_found", message: "there is nothing at this path; calls go to /v1/batch"}
+	errMethod   = &failure{status: http.StatusMethodNotAllowed, code: "method_not_allowed", message: "this path takes another method, see the Allow header"}
 )
 
 // errOverloaded is answered at once and cheaply: every SDK sends again.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 )
 
@@ -64,6 +65,8 @@ func because(broken *failure, err error) error {
 		return errTooLarge
 	case errors.Is(err, errOverloaded):
 		return errOverloaded
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return errSlow
 	default:
 		return broken
 	}

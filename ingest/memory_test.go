@@ -1,10 +1,12 @@
 package ingest_test
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -73,4 +75,29 @@ func TestAnnouncedBytesTakeNoMemory(t *testing.T) {
 	for range 20 {
 		d.post(t, "/v1/track", body).succeeds(t)
 	}
+}
+
+// A body that does not arrive in time is no reason to drop it: the client is
+// told to send it again.
+func TestSlowBody(t *testing.T) {
+	t.Parallel()
+	handler, err := ingest.NewHandler(ingest.Options{Sources: testSources, Spool: &memory{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewUnstartedServer(handler)
+	srv.Config.ReadTimeout = 100 * time.Millisecond
+	srv.Start()
+	t.Cleanup(srv.Close)
+	conn := door{Server: srv}.stall(t, 1000, 10)
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer{res, string(body)}.fails(t, http.StatusServiceUnavailable, "body_too_slow")
 }

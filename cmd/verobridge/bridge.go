@@ -3,19 +3,14 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"path/filepath"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"github.com/verobridge/verobridge/ingest"
 	"github.com/verobridge/verobridge/internal/delivery"
 	"github.com/verobridge/verobridge/internal/event"
 	"github.com/verobridge/verobridge/internal/spool"
@@ -194,6 +189,7 @@ func (b *bridge) newDestination(d destinationSettings) (delivery.Destination, er
 			AuthToken:  d.AuthToken,
 			Preset:     d.Preset,
 			Sources:    b.veroSources(),
+			Browsers:   b.browsers(),
 			Logger:     b.log,
 			Registerer: b.metrics,
 		})
@@ -210,6 +206,17 @@ func (b *bridge) veroSources() []string {
 	return names
 }
 
+// browsers returns what the sources may do whose write keys are public.
+func (b *bridge) browsers() map[string]outbound.Browser {
+	browsers := make(map[string]outbound.Browser)
+	for _, s := range b.settings.Sources {
+		if s.Trust == trustBrowser {
+			browsers[s.Name] = outbound.Browser{Events: s.Events, TriggersPerHour: s.TriggersPerHour}
+		}
+	}
+	return browsers
+}
+
 // accepts returns what a destination gets: the calls of the sources that name
 // it. What was refused at the door goes to the warehouse alone.
 func (b *bridge) accepts(destination string) func(event.Event) bool {
@@ -218,65 +225,6 @@ func (b *bridge) accepts(destination string) func(event.Event) bool {
 		wanted[s.Name] = slices.Contains(s.Destinations, destination)
 	}
 	return func(e event.Event) bool { return wanted[e.Source] && e.Type != event.Rejected }
-}
-
-func (b *bridge) startHTTP(ctx context.Context) error {
-	var sources []ingest.Source
-	for _, s := range b.settings.Sources {
-		sources = append(sources, ingest.Source{
-			Name:      s.Name,
-			Vero:      s.Type == typeVero,
-			WriteKeys: s.WriteKeys,
-			Origins:   s.Origins,
-		})
-	}
-	door, err := ingest.NewHandler(ingest.Options{
-		Sources:    sources,
-		Spool:      b.spool,
-		Logger:     b.log,
-		Registerer: b.metrics,
-	})
-	if err != nil {
-		return err
-	}
-	if b.adminAddr, err = b.listen(ctx, "admin.listen", b.settings.Admin.Listen, b.adminHandler()); err != nil {
-		return err
-	}
-	b.publicAddr, err = b.listen(ctx, "listen", b.settings.Listen, door)
-	return err
-}
-
-// listen serves a handler until the bridge stops: then requests that have come
-// in are finished.
-func (b *bridge) listen(ctx context.Context, setting, address string, handler http.Handler) (string, error) {
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", address)
-	if err != nil {
-		return "", fmt.Errorf("cannot listen on %s, the setting %s: %w", address, setting, err)
-	}
-	server := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      60 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(b.log.Handler(), slog.LevelDebug),
-	}
-	go func() {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			b.failed <- fmt.Errorf("serve %s: %w", setting, err)
-		}
-	}()
-	b.onStop(func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-		defer cancel()
-		if err := server.Shutdown(ctx); err != nil {
-			return errors.Join(fmt.Errorf("stop %s: %w", setting, err), server.Close())
-		}
-		return nil
-	})
-	return listener.Addr().String(), nil
 }
 
 // waitFor waits for a group, at most as long as ctx allows.

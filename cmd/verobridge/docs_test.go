@@ -33,6 +33,9 @@ func blocks(text, language string) []string {
 	return found
 }
 
+// metricNames are the names of verobridge's metrics in a text.
+var metricNames = regexp.MustCompile(`verobridge_[a-z_]+`)
+
 func TestReadmeSettingsAreValid(t *testing.T) {
 	t.Parallel()
 	examples := blocks(readDoc(t, "README.md"), "yaml")

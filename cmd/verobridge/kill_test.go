@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,10 +50,8 @@ func TestKilledInTheMiddleOfALoadNothingAcknowledgedIsLost(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 0))
 
 	vero := mockvero.New(mockvero.Options{AuthToken: veroToken, Keep: 1 << 20, Window: time.Hour})
-	veroServer := httptest.NewServer(vero)
-	t.Cleanup(func() { veroServer.Close(); vero.Close() })
 	database := pgtest.Database(t)
-	p := newProcess(t, database, veroServer.URL)
+	p := newProcess(t, database, serve(t, vero))
 
 	p.start(t)
 	var acknowledged ledger
@@ -92,13 +89,7 @@ func TestKilledInTheMiddleOfALoadNothingAcknowledgedIsLost(t *testing.T) {
 	effects := make(map[string]int)
 	for _, user := range vero.Effects().Users {
 		for _, e := range user.Events {
-			var data struct {
-				ID string `json:"segment_message_id"`
-			}
-			if err := json.Unmarshal(e.Data, &data); err != nil {
-				t.Fatal(err)
-			}
-			effects[data.ID]++
+			effects[messageID(t, e)]++
 		}
 	}
 	for _, id := range acknowledged.ids {

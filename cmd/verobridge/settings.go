@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -14,6 +15,10 @@ import (
 // whoever runs the bridge.
 type settings struct {
 	Listen       string                `yaml:"listen"`
+	PublicURL    string                `yaml:"public_url"`
+	TLS          tlsSettings           `yaml:"tls"`
+	Limits       limitSettings         `yaml:"limits"`
+	AnalyticsDir string                `yaml:"analytics_dir"`
 	Admin        adminSettings         `yaml:"admin"`
 	DataDir      string                `yaml:"data_dir"`
 	NATS         natsSettings          `yaml:"nats"`
@@ -27,6 +32,38 @@ type adminSettings struct {
 	Password string `yaml:"password"`
 }
 
+// tlsSettings name the files of a certificate in PEM, the chain first.
+type tlsSettings struct {
+	Cert string `yaml:"cert"`
+	Key  string `yaml:"key"`
+}
+
+func (t tlsSettings) validate(problem problemFunc) {
+	switch {
+	case t.Cert == "" && t.Key != "":
+		problem("tls.cert", "is missing; set it to the file of the certificate, or leave out tls.key")
+	case t.Key == "" && t.Cert != "":
+		problem("tls.key", "is missing; set it to the file of the certificate's key, or leave out tls.cert")
+	}
+}
+
+// limitSettings bound what one request, and all of them together, may take.
+// Zero is the default.
+type limitSettings struct {
+	BodyBytes     int64 `yaml:"body_bytes"`
+	BufferedBytes int64 `yaml:"buffered_bytes"`
+}
+
+func (l limitSettings) validate(problem problemFunc) {
+	const leastBody = 512_000 // what Segment's server SDKs fill a batch up to
+	if l.BodyBytes != 0 && l.BodyBytes < leastBody {
+		problem("limits.body_bytes", "must be at least %d, the size of the batches that SDKs make", leastBody)
+	}
+	if l.BufferedBytes != 0 && l.BufferedBytes < max(l.BodyBytes, leastBody) {
+		problem("limits.buffered_bytes", "must be at least limits.body_bytes, or the largest body never fits")
+	}
+}
+
 type natsSettings struct {
 	URL      string `yaml:"url"`
 	Replicas int    `yaml:"replicas"`
@@ -35,24 +72,6 @@ type natsSettings struct {
 type warehouseSettings struct {
 	URL     string   `yaml:"url"`
 	Readers []string `yaml:"readers"`
-}
-
-type sourceSettings struct {
-	Name         string   `yaml:"name"`
-	Type         string   `yaml:"type"`
-	WriteKeys    []string `yaml:"write_keys"`
-	Trust        string   `yaml:"trust"`
-	Origins      []string `yaml:"origins"`
-	Destinations []string `yaml:"destinations"`
-}
-
-type destinationSettings struct {
-	Name      string `yaml:"name"`
-	Type      string `yaml:"type"`
-	AuthToken string `yaml:"auth_token"`
-	URL       string `yaml:"url"`
-	WriteKey  string `yaml:"write_key"`
-	Preset    string `yaml:"preset"`
 }
 
 // The types of sources and destinations.
@@ -124,6 +143,9 @@ var nameForm = regexp.MustCompile(`^[a-z][a-z0-9_]{0,47}$`)
 // reservedNames are schemas, or destinations, that verobridge or Postgres owns.
 var reservedNames = []string{"verobridge", "public", "warehouse", "email_analytics", "information_schema", "pg_catalog"}
 
+// problemFunc notes what is wrong with the setting at a path, and the cure.
+type problemFunc func(path, format string, args ...any)
+
 // validate finds what cannot work. place turns the path of a setting into its
 // place in the file.
 func (s settings) validate(place func(path string) string) error {
@@ -142,71 +164,13 @@ func (s settings) validate(place func(path string) string) error {
 		problem("nats.replicas", "must be from 1 to 5")
 	}
 
-	names := make(map[string]bool)
-	for i, d := range s.Destinations {
-		at := func(key string) string { return fmt.Sprintf("destinations[%d].%s", i, key) }
-		if why := badName(d.Name, names); why != "" {
-			problem(at("name"), "%s", why)
-		}
-		names[d.Name] = true
-		switch d.Type {
-		case typeVero:
-			if d.AuthToken == "" {
-				problem(at("auth_token"), "is missing; set it to the Tracking API key of your Vero project (Settings > Project > Tracking API keys)")
-			}
-		case typeSegment:
-			if d.URL == "" {
-				problem(at("url"), "is missing; set it to the endpoint that speaks Segment's protocol, such as https://eu.example.com")
-			}
-			if d.WriteKey == "" {
-				problem(at("write_key"), "is missing; set it to the write key that this endpoint expects")
-			}
-		default:
-			problem(at("type"), "must be vero or segment, not %q", d.Type)
-		}
+	s.TLS.validate(problem)
+	s.Limits.validate(problem)
+	if u, err := url.Parse(s.PublicURL); s.PublicURL != "" && (err != nil || u.Host == "") {
+		problem("public_url", "must look like https://events.example.com")
 	}
-
-	if len(s.Sources) == 0 {
-		problem("sources", "is empty; without a source nobody can send events")
-	}
-	sources, keys := make(map[string]bool), make(map[string]string)
-	for i, source := range s.Sources {
-		at := func(key string) string { return fmt.Sprintf("sources[%d].%s", i, key) }
-		if why := badName(source.Name, sources); why != "" {
-			problem(at("name"), "%s", why)
-		}
-		sources[source.Name] = true
-		if source.Type != "" && source.Type != typeApp && source.Type != typeVero {
-			problem(at("type"), "must be app or vero, not %q", source.Type)
-		}
-		if source.Trust != "" && source.Trust != "server" && source.Trust != "browser" {
-			problem(at("trust"), "must be server or browser, not %q", source.Trust)
-		}
-		if len(source.WriteKeys) == 0 {
-			problem(at("write_keys"), "is empty; a source needs a write key, a secret of your choice")
-		}
-		for j, key := range source.WriteKeys {
-			path := fmt.Sprintf("sources[%d].write_keys[%d]", i, j)
-			switch other, taken := keys[key]; {
-			case key == "":
-				problem(path, "is empty; a write key is a secret of your choice")
-			case taken:
-				problem(path, "is also a write key of source %s; each key belongs to one source", other)
-			}
-			keys[key] = source.Name
-		}
-		for j, name := range source.Destinations {
-			path := fmt.Sprintf("sources[%d].destinations[%d]", i, j)
-			switch k := slices.IndexFunc(s.Destinations, func(d destinationSettings) bool { return d.Name == name }); {
-			case name == "warehouse":
-				problem(path, "is not needed: every source goes to the warehouse")
-			case k < 0:
-				problem(path, "%q is not among the destinations", name)
-			case source.Type == typeVero && s.Destinations[k].Type == typeVero:
-				problem(path, "would send Vero's own events back to Vero; remove it")
-			}
-		}
-	}
+	s.validateDestinations(problem)
+	s.validateSources(problem)
 	return errors.Join(problems...)
 }
 

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/verobridge/verobridge/outbound"
 )
 
 func environmentOf(values map[string]string) environment {
@@ -40,6 +42,50 @@ destinations:
 	}
 }
 
+// Every setting of the public door, and what it means to the parts.
+func TestSettingsOfSources(t *testing.T) {
+	t.Parallel()
+	s, err := parseSettings("f.yaml", []byte(`
+public_url: https://events.example.com
+analytics_dir: /srv/analytics
+tls: {cert: c.pem, key: k.pem}
+limits: {body_bytes: 8000000, buffered_bytes: 64000000}
+warehouse: {url: "postgres://localhost/db"}
+sources:
+  - name: web
+    trust: browser
+    write_keys: [k1, k1_new]
+    origins: ["https://www.example.com", "http://localhost:3000"]
+    events: [Signed Up, Viewed page]
+    triggers_per_hour: 5
+    rate_limit: 12.5
+    destinations: [vero]
+  - {name: old, write_keys: [k2], trust: server, disabled: true}
+destinations:
+  - {name: vero, type: vero, auth_token: t}
+`), environmentOf(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []sourceSettings{
+		{
+			Name: "web", Trust: "browser", WriteKeys: []string{"k1", "k1_new"}, RateLimit: 12.5, Destinations: []string{"vero"},
+			Origins: []string{"https://www.example.com", "http://localhost:3000"}, Events: []string{"Signed Up", "Viewed page"}, TriggersPerHour: 5,
+		},
+		{Name: "old", WriteKeys: []string{"k2"}, Trust: "server", Disabled: true},
+	}
+	if diff := cmp.Diff(want, s.Sources); diff != "" {
+		t.Errorf("sources (-want +got):\n%s", diff)
+	}
+	if s.TLS != (tlsSettings{"c.pem", "k.pem"}) || s.Limits != (limitSettings{8_000_000, 64_000_000}) || s.PublicURL == "" || s.AnalyticsDir == "" {
+		t.Errorf("settings are %+v", s)
+	}
+	browsers := (&bridge{settings: s}).browsers()
+	if diff := cmp.Diff(map[string]outbound.Browser{"web": {Events: []string{"Signed Up", "Viewed page"}, TriggersPerHour: 5}}, browsers); diff != "" {
+		t.Errorf("browsers (-want +got):\n%s", diff)
+	}
+}
+
 // Each mistake is answered with the key, its line and what to do.
 func TestSettingsErrorsNameKeyLineAndCure(t *testing.T) {
 	t.Parallel()
@@ -52,7 +98,7 @@ destinations:
   - {name: vero, type: vero, auth_token: t}
 `
 	for _, test := range []struct{ name, from, to, want string }{
-		{"unknown key", "warehouse:", "listne: x\nwarehouse:", `f.yaml:2: listne is not a setting; the settings here are admin, data_dir, destinations, listen, nats, sources, warehouse`},
+		{"unknown key", "warehouse:", "listne: x\nwarehouse:", `f.yaml:2: listne is not a setting; the settings here are admin, analytics_dir, data_dir, destinations, limits, listen, nats, public_url, sources, tls, warehouse`},
 		{"unknown inner key", "type: vero, auth_token: t", "type: vero, auth_tokn: t", `f.yaml:7: destinations[0].auth_tokn is not a setting; the settings here are auth_token, name, preset, type, url, write_key`},
 		{"missing secret", "auth_token: t", `auth_token: "${VERO_AUTH_TOKEN}"`, `f.yaml:7: destinations[0].auth_token uses ${VERO_AUTH_TOKEN}, which is not set; set the environment variable VERO_AUTH_TOKEN`},
 		{"no token", ", auth_token: t", "", `f.yaml:7: destinations[0].auth_token is missing; set it to the Tracking API key`},
@@ -67,6 +113,20 @@ destinations:
 		{"type", "type: vero, auth", "type: nero, auth", `f.yaml:7: destinations[0].type must be vero or segment`},
 		{"not a list", "write_keys: [k1]", "write_keys: k1", `f.yaml:4: sources[0].write_keys must be a list`},
 		{"not a mapping", `warehouse: {url: "postgres://localhost/db"}`, "warehouse: postgres://localhost/db", `f.yaml:2: warehouse must hold keys: readers, url`},
+		{"browser without origins", "write_keys: [k1]", "write_keys: [k1], trust: browser", `f.yaml:4: sources[0].origins is missing; list the origins of your pages`},
+		{"origin with a path", "write_keys: [k1]", `write_keys: [k1], origins: ["https://a.example/"]`, `f.yaml:4: sources[0].origins[0] must be a scheme and a host`},
+		{"events of a server", "write_keys: [k1]", "write_keys: [k1], events: [Signed Up]", `f.yaml:4: sources[0].events limits only a source with trust: browser`},
+		{"triggers of a server", "write_keys: [k1]", "write_keys: [k1], triggers_per_hour: 5", `f.yaml:4: sources[0].triggers_per_hour limits only`},
+		{"negative triggers", "write_keys: [k1]", `write_keys: [k1], trust: browser, origins: ["*"], triggers_per_hour: -1`, `f.yaml:4: sources[0].triggers_per_hour must be at least 1`},
+		{"Vero as a browser", "write_keys: [k2]", `write_keys: [k2], trust: browser, origins: ["*"]`, `f.yaml:5: sources[1].trust must be server`},
+		{"kind of trust", "write_keys: [k1]", "write_keys: [k1], trust: full", `f.yaml:4: sources[0].trust must be server or browser, not "full"`},
+		{"negative rate", "write_keys: [k1]", "write_keys: [k1], rate_limit: -1", `f.yaml:4: sources[0].rate_limit must be the events per second`},
+		{"rate that is no number", "write_keys: [k1]", "write_keys: [k1], rate_limit: high", `f.yaml`},
+		{"key without certificate", "warehouse:", "tls: {key: k.pem}\nwarehouse:", `f.yaml:2: tls.cert is missing; set it to the file`},
+		{"certificate without key", "warehouse:", "tls: {cert: c.pem}\nwarehouse:", `f.yaml:2: tls.key is missing; set it to the file`},
+		{"small bodies", "warehouse:", "limits: {body_bytes: 1000}\nwarehouse:", `f.yaml:2: limits.body_bytes must be at least 512000`},
+		{"less than one body", "warehouse:", "limits: {body_bytes: 4000000, buffered_bytes: 1000000}\nwarehouse:", `f.yaml:2: limits.buffered_bytes must be at least limits.body_bytes`},
+		{"public URL", "warehouse:", "public_url: events.example.com\nwarehouse:", `f.yaml:2: public_url must look like https://events.example.com`},
 		{"not YAML", "sources:", "sources: [", `f.yaml is not valid YAML`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

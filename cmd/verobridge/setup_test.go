@@ -48,13 +48,27 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	vero := mockvero.New(mockvero.Options{AuthToken: veroToken})
+	s := testSettings(t, serve(t, vero))
+	b := startTestBridge(t, s, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	return &world{bridge: b, db: connect(t, s.Warehouse.URL), vero: vero, url: "http://" + b.publicAddr}
+}
+
+// serve gives the mock of Vero an address for the length of the test.
+func serve(t *testing.T, vero *mockvero.Server) (url string) {
+	t.Helper()
 	server := httptest.NewServer(vero)
 	t.Cleanup(func() {
+		server.CloseClientConnections()
 		server.Close()
 		vero.Close()
 	})
-	s := testSettings(t, server.URL)
-	b, err := startBridge(t.Context(), s, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	return server.URL
+}
+
+// startTestBridge starts a bridge that stops with the test.
+func startTestBridge(t *testing.T, s settings, log *slog.Logger) *bridge {
+	t.Helper()
+	b, err := startBridge(t.Context(), s, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +79,7 @@ func newWorld(t *testing.T) *world {
 			t.Errorf("stop: %v", err)
 		}
 	})
-	return &world{bridge: b, db: connect(t, s.Warehouse.URL), vero: vero, url: "http://" + b.publicAddr}
+	return b
 }
 
 func testSettings(t *testing.T, veroURL string) settings {

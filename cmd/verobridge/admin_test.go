@@ -1,0 +1,73 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+func get(t *testing.T, url, password string) (status int, body string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if password != "" {
+		request.SetBasicAuth("anybody", password)
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, string(text)
+}
+
+func TestAdminAddress(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.settle(t, "admin")
+	admin := "http://" + w.bridge.adminAddr
+	if status, body := get(t, admin+"/healthz", ""); status != http.StatusOK {
+		t.Errorf("/healthz: %d %s", status, body)
+	}
+	if status, body := get(t, admin+"/readyz", ""); status != http.StatusOK || strings.TrimSpace(body) != `{"spool":"ready","warehouse":"ready"}` {
+		t.Errorf("/readyz: %d %s", status, body)
+	}
+	status, metrics := get(t, admin+"/metrics", "")
+	if status != http.StatusOK {
+		t.Fatalf("/metrics: %d", status)
+	}
+	// The metrics that docs/operations.md tells people to watch.
+	for _, name := range metricNames.FindAllString(readDoc(t, "docs/operations.md"), -1) {
+		if !strings.Contains(metrics, "# HELP "+name+" ") {
+			t.Errorf("docs/operations.md names %s, which is no metric", name)
+		}
+	}
+	// What operators see is not what the public sees.
+	if status, _ := get(t, w.url+"/metrics", ""); status != http.StatusNotFound {
+		t.Errorf("/metrics on the public address: %d", status)
+	}
+}
+
+func TestAdminPassword(t *testing.T) {
+	t.Parallel()
+	s := testSettings(t, "http://127.0.0.1:1")
+	s.Admin.Password = "open sesame"
+	b := startTestBridge(t, s, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	admin := "http://" + b.adminAddr
+	for password, want := range map[string]int{"": http.StatusUnauthorized, "wrong": http.StatusUnauthorized, "open sesame": http.StatusOK} {
+		if status, _ := get(t, admin+"/metrics", password); status != want {
+			t.Errorf("/metrics with password %q: %d, want %d", password, status, want)
+		}
+	}
+	if status, _ := get(t, admin+"/healthz", ""); status != http.StatusOK {
+		t.Errorf("/healthz without a password: %d, want 200: platforms probe it", status)
+	}
+}

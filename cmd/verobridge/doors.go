@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/verobridge/verobridge/ingest"
+)
+
+// How long a client may take. The longest waits are those of phones with a bad
+// connection, which send up to half a megabyte; whoever takes longer gives up
+// himself (the Segment SDKs after 8 to 60 seconds).
+const (
+	headerTimeout = 5 * time.Second
+	readTimeout   = 30 * time.Second
+	writeTimeout  = 60 * time.Second
+	idleTimeout   = 2 * time.Minute
+	// maxHeaderBytes is what browsers and proxies send at most, and one page
+	// with many cookies.
+	maxHeaderBytes = 32 << 10
+)
+
+// startHTTP opens the two doors: the public one for SDKs and Vero, and the
+// admin one for operators.
+func (b *bridge) startHTTP(ctx context.Context) error {
+	door, err := b.publicHandler()
+	if err != nil {
+		return err
+	}
+	var secure *tls.Config
+	if b.settings.TLS.Cert != "" {
+		certificate, err := openCertificate(b.settings.TLS, b.log)
+		if err != nil {
+			return err
+		}
+		secure = certificate.config()
+	}
+	if b.adminAddr, err = b.listen(ctx, "admin.listen", b.settings.Admin.Listen, b.adminHandler(), nil); err != nil {
+		return err
+	}
+	b.publicAddr, err = b.listen(ctx, "listen", b.settings.Listen, door, secure)
+	return err
+}
+
+func (b *bridge) publicHandler() (http.Handler, error) {
+	var sources []ingest.Source
+	for _, s := range b.settings.Sources {
+		sources = append(sources, ingest.Source{
+			Name:      s.Name,
+			Vero:      s.Type == typeVero,
+			WriteKeys: s.WriteKeys,
+			Origins:   s.Origins,
+			Browser:   s.Trust == trustBrowser,
+			RateLimit: s.RateLimit,
+			Disabled:  s.Disabled,
+		})
+	}
+	return ingest.NewHandler(ingest.Options{
+		Sources:          sources,
+		Spool:            b.spool,
+		MaxBodyBytes:     b.settings.Limits.BodyBytes,
+		MaxBufferedBytes: b.settings.Limits.BufferedBytes,
+		PublicURL:        b.settings.PublicURL,
+		AnalyticsDir:     b.settings.AnalyticsDir,
+		Logger:           b.log,
+		Registerer:       b.metrics,
+	})
+}
+
+// listen serves a handler until the bridge stops: then requests that have come
+// in are finished. Without a TLS configuration it serves plain HTTP.
+func (b *bridge) listen(ctx context.Context, setting, address string, handler http.Handler, secure *tls.Config) (string, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", address)
+	if err != nil {
+		return "", fmt.Errorf("cannot listen on %s, the setting %s: %w", address, setting, err)
+	}
+	server := &http.Server{
+		Handler:           handler,
+		TLSConfig:         secure,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(b.log.Handler(), slog.LevelDebug),
+	}
+	serve := server.Serve
+	if secure != nil {
+		serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
+	}
+	go func() {
+		if err := serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			b.failed <- fmt.Errorf("serve %s: %w", setting, err)
+		}
+	}()
+	b.onStop(func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		if err := server.Shutdown(ctx); err != nil {
+			return errors.Join(fmt.Errorf("stop %s: %w", setting, err), server.Close())
+		}
+		return nil
+	})
+	return listener.Addr().String(), nil
+}
