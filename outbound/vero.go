@@ -195,7 +195,14 @@ func (v *Vero) Deliver(ctx context.Context, batch []event.Event) []delivery.Outc
 }
 
 // deliver makes the calls of one event, one after the other, until one fails.
-func (v *Vero) deliver(ctx context.Context, e event.Event) delivery.Outcome {
+func (v *Vero) deliver(ctx context.Context, e event.Event) (outcome delivery.Outcome) {
+	// On this goroutine nobody else would catch it, and an event that ends the
+	// program would do so again after each restart.
+	defer func() {
+		if p := recover(); p != nil {
+			outcome = delivery.Dead(delivery.ReasonBug, fmt.Errorf("panic: %v", p))
+		}
+	}()
 	plan := v.mapping.plan(e)
 	if person, found := plan.trigger(); found && v.triggers[e.Source] != nil {
 		if reason := v.triggers[e.Source].take(person, e.ID, e.ReceivedAt); reason != "" {

@@ -3,6 +3,8 @@ package delivery
 import (
 	"context"
 	"encoding/json"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/verobridge/verobridge/internal/event"
@@ -165,6 +167,15 @@ type Report struct {
 	SettledAt time.Time `json:"settled_at,omitzero"`
 }
 
+const (
+	// maxID bounds the ids in a report. They are looked up by index, which a
+	// longer key would not fit; nobody has real ids of this length.
+	maxID = 1024
+	// maxRequest bounds each request in a report. A longer one is left out: the
+	// event itself is in the warehouse.
+	maxRequest = 64 << 10
+)
+
 // ReportOf describes what an outcome means for an event. attempts counts the
 // attempts so far, this one included; now is the time of the verdict.
 func ReportOf(e event.Event, destination string, o Outcome, attempts int, now time.Time) Report {
@@ -174,17 +185,34 @@ func ReportOf(e event.Event, destination string, o Outcome, attempts int, now ti
 		Destination: destination,
 		Type:        e.Type,
 		Event:       e.Name(),
-		UserID:      e.UserID(),
-		AnonymousID: e.AnonymousID(),
+		UserID:      cut(e.UserID()),
+		AnonymousID: cut(e.AnonymousID()),
 		Status:      o.Status(),
 		Reason:      o.Reason(),
 		Detail:      o.Detail(),
 		Attempts:    attempts,
-		Calls:       o.Calls(),
+		Calls:       bounded(o.Calls()),
 		ReceivedAt:  e.ReceivedAt,
 	}
 	if o.Final() {
 		r.SettledAt = now.UTC()
 	}
 	return r
+}
+
+func cut(id string) string {
+	return strings.ToValidUTF8(id[:min(len(id), maxID)], "")
+}
+
+func bounded(calls []Call) []Call {
+	if !slices.ContainsFunc(calls, func(c Call) bool { return len(c.Request) > maxRequest }) {
+		return calls
+	}
+	short := slices.Clone(calls)
+	for i := range short {
+		if len(short[i].Request) > maxRequest {
+			short[i].Request = nil
+		}
+	}
+	return short
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -252,7 +253,10 @@ func (d *drain) attempt(ctx context.Context, items []item) (left []item, err err
 	}
 	switch {
 	case len(unavailable) == 0:
-		d.resume()
+		// What was only skipped says nothing about whether anybody is there.
+		if slices.ContainsFunc(settled, func(v verdict) bool { return v.outcome.Status() != delivery.StatusSkipped }) {
+			d.resume()
+		}
 	case ctx.Err() == nil:
 		if err := d.pause(ctx, unavailable); err != nil {
 			return nil, err
@@ -278,12 +282,20 @@ func (d *drain) deliver(ctx context.Context, items []item) []delivery.Outcome {
 	}
 	d.log.Error("a destination failed on a batch; trying its events one by one", "error", err)
 	outcomes = make([]delivery.Outcome, len(events))
-	for i := range events {
-		one, err := d.try(ctx, events[i:i+1])
-		if err != nil {
-			one = []delivery.Outcome{delivery.Dead(delivery.ReasonBug, err)}
+	for _, chain := range delivery.Chains(events) {
+		behind := false
+		for _, i := range chain {
+			if behind {
+				outcomes[i] = delivery.Behind()
+				continue
+			}
+			one, err := d.try(ctx, events[i:i+1])
+			if err != nil {
+				one = []delivery.Outcome{delivery.Dead(delivery.ReasonBug, err)}
+			}
+			outcomes[i] = one[0]
+			behind = !outcomes[i].Final()
 		}
-		outcomes[i] = one[0]
 	}
 	return outcomes
 }

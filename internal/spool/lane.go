@@ -148,9 +148,15 @@ func (l *lane) remove(ctx context.Context, seq uint64) error {
 	if err := l.stream.DeleteMsg(ctx, seq); err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
 		return fmt.Errorf("take off retry lane: %w", err)
 	}
+	l.forget(seq)
+	return nil
+}
+
+// forget takes an entry out of the index.
+func (l *lane) forget(seq uint64) {
 	i, found := slices.BinarySearchFunc(l.entries, seq, func(e *entry, seq uint64) int { return cmp.Compare(e.seq, seq) })
 	if !found {
-		return nil
+		return
 	}
 	e := l.entries[i]
 	l.entries = slices.Delete(l.entries, i, i+1)
@@ -160,7 +166,6 @@ func (l *lane) remove(ctx context.Context, seq uint64) error {
 			delete(l.people, id)
 		}
 	}
-	return nil
 }
 
 func (l *lane) empty() bool { return len(l.entries) == 0 }
@@ -203,6 +208,11 @@ func (l *lane) due(ctx context.Context, now time.Time, limit int) ([]item, error
 	var due []item
 	for _, e := range l.ready(now, limit) {
 		record, err := l.stream.GetMsg(ctx, e.seq)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			l.spool.log.Error("a record of the retry lane is damaged on disk and lost", "stream", retryStream, "sequence", e.seq)
+			l.forget(e.seq)
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("read retry lane: %w", err)
 		}

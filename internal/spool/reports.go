@@ -1,9 +1,12 @@
 package spool
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 
 	"github.com/klauspost/compress/s2"
 
@@ -13,16 +16,33 @@ import (
 // reportsCursor is the name of the cursor in the reports stream.
 const reportsCursor = "reports"
 
-// report keeps what became of events until the warehouse has it.
+// report keeps what became of events until the warehouse has it, in as many
+// records as it takes.
 func (s *Spool) report(ctx context.Context, reports []delivery.Report) error {
-	record, err := json.Marshal(reports)
-	if err != nil {
-		return fmt.Errorf("encode reports: %w", err)
+	var record []byte
+	write := func() error {
+		if err := s.publish(ctx, reportsSubject, s2.Encode(nil, record)); err != nil {
+			return fmt.Errorf("write reports: %w", err)
+		}
+		record = record[:0]
+		return nil
 	}
-	if err := s.publish(ctx, reportsSubject, s2.Encode(nil, record)); err != nil {
-		return fmt.Errorf("write reports: %w", err)
+	for _, r := range reports {
+		line, err := json.Marshal(r)
+		if err != nil {
+			return fmt.Errorf("encode report: %w", err)
+		}
+		if len(record) > 0 && len(record)+len(line) > maxRecord {
+			if err := write(); err != nil {
+				return err
+			}
+		}
+		record = append(append(record, line...), '\n')
 	}
-	return nil
+	if len(record) == 0 {
+		return nil
+	}
+	return write()
 }
 
 // DrainReports hands the reports of all destinations to write, in the order in
@@ -70,11 +90,21 @@ func (s *Spool) passOn(ctx context.Context, c *cursor, write func(context.Contex
 	return c.settled(ctx, records[len(records)-1])
 }
 
+// decodeReports reads the reports of a record, one JSON value a line.
 func decodeReports(record []byte) ([]delivery.Report, error) {
 	text, err := s2.Decode(nil, record)
 	if err != nil {
 		return nil, err
 	}
 	var reports []delivery.Report
-	return reports, json.Unmarshal(text, &reports)
+	for lines := json.NewDecoder(bytes.NewReader(text)); ; {
+		var r delivery.Report
+		switch err := lines.Decode(&r); {
+		case errors.Is(err, io.EOF):
+			return reports, nil
+		case err != nil:
+			return nil, err
+		}
+		reports = append(reports, r)
+	}
 }
