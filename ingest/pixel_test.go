@@ -40,8 +40,10 @@ func TestPixel(t *testing.T) {
 				t.Fatalf("%d events, want 1", len(events))
 			}
 			e := events[0]
-			got := []string{string(e.Type), e.Source, e.UserID(), e.Name(), e.Get("properties.subject").String(),
-				e.Get("channel").String(), e.Get("context.ip").String(), e.Get("context.userAgent").String()}
+			got := []string{
+				string(e.Type), e.Source, e.UserID(), e.Name(), e.Get("properties.subject").String(),
+				e.Get("channel").String(), e.Get("context.ip").String(), e.Get("context.userAgent").String(),
+			}
 			want := []string{"track", "app", "u1", "Email Opened", "The Daily >>>???", "client", "127.0.0.1", "Mail/1.0"}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("event (-want +got):\n%s", diff)
