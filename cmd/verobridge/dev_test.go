@@ -15,17 +15,12 @@ import (
 // all seven email tables fill, and Ctrl-C ends it in peace.
 func TestDev(t *testing.T) {
 	t.Parallel()
-	dir, err := os.MkdirTemp("", "verobridge-dev-") // t.TempDir is closed to the user that Postgres runs as
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	ctx, interrupt := context.WithCancel(t.Context())
 	var out lockedBuffer
 	done := make(chan error, 1)
 	go func() {
 		done <- run(ctx, []string{
-			"dev", "--data-dir", dir, "--pace", "50ms",
+			"dev", "--data-dir", t.TempDir(), "--pace", "50ms",
 			"--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--mock-vero", "127.0.0.1:0",
 		}, os.LookupEnv, &out, t.Output())
 	}()

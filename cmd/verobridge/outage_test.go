@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"os"
 	"testing"
 	"time"
 
@@ -24,11 +23,7 @@ func trackCall(id, user string) []byte {
 // rows when it is back.
 func TestPostgresDown(t *testing.T) {
 	t.Parallel()
-	dir, err := os.MkdirTemp("", "verobridge-pg-") // t.TempDir is closed to the user that Postgres runs as
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	dir := t.TempDir()
 	startPostgres := func() *localpg.Server {
 		server, err := localpg.Start(t.Context(), localpg.Options{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
 		if err != nil {
