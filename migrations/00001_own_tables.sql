@@ -1,7 +1,7 @@
 -- +goose Up
 
 -- One row for each event at each destination; a later report replaces it.
-create table verobridge.deliveries (
+create table if not exists verobridge.deliveries (
     source       text        not null,
     message_id   text        not null,
     destination  text        not null,
@@ -18,11 +18,11 @@ create table verobridge.deliveries (
     settled_at   timestamptz,
     primary key (source, message_id, destination)
 );
-create index deliveries_user_id_idx      on verobridge.deliveries (user_id, received_at) where user_id is not null;
-create index deliveries_anonymous_id_idx on verobridge.deliveries (anonymous_id, received_at) where anonymous_id is not null;
-create index deliveries_message_id_idx   on verobridge.deliveries (message_id);
+create index if not exists deliveries_user_id_idx      on verobridge.deliveries (user_id, received_at) where user_id is not null;
+create index if not exists deliveries_anonymous_id_idx on verobridge.deliveries (anonymous_id, received_at) where anonymous_id is not null;
+create index if not exists deliveries_message_id_idx   on verobridge.deliveries (message_id);
 -- Nearly every row is delivered, and nobody looks those up by their status.
-create index deliveries_status_idx       on verobridge.deliveries (destination, status, received_at) where status <> 'delivered';
+create index if not exists deliveries_status_idx       on verobridge.deliveries (destination, status, received_at) where status <> 'delivered';
 
 comment on table  verobridge.deliveries is 'What became of each event at each destination.';
 comment on column verobridge.deliveries.status is 'waiting, held, delivered, skipped, dead or ambiguous; waiting and held are not final.';
@@ -31,7 +31,7 @@ comment on column verobridge.deliveries.calls is 'The requests of the last attem
 comment on column verobridge.deliveries.settled_at is 'When the fate became final; null while it is not.';
 
 -- The body is text: what was refused need not be valid JSON.
-create table verobridge.rejected_events (
+create table if not exists verobridge.rejected_events (
     id          text        primary key,
     source      text        not null,
     received_at timestamptz not null,
@@ -39,23 +39,23 @@ create table verobridge.rejected_events (
     detail      text        not null,
     body        text        not null
 );
-create index rejected_events_source_idx on verobridge.rejected_events (source, received_at);
+create index if not exists rejected_events_source_idx on verobridge.rejected_events (source, received_at);
 
 comment on table verobridge.rejected_events is 'Each event refused at the door inside a request that was accepted.';
 
-create table verobridge.identities (
+create table if not exists verobridge.identities (
     source       text        not null,
     anonymous_id text        not null,
     user_id      text        not null,
     linked_at    timestamptz not null,
     primary key (source, anonymous_id)
 );
-create index identities_user_id_idx on verobridge.identities (user_id);
+create index if not exists identities_user_id_idx on verobridge.identities (user_id);
 
 comment on table verobridge.identities is 'Each anonymousId that an identify or alias linked to a person.';
 
 -- The body is text: it is sent on exactly as it came.
-create table verobridge.held_events (
+create table if not exists verobridge.held_events (
     source       text        not null,
     message_id   text        not null,
     anonymous_id text        not null,
@@ -65,12 +65,12 @@ create table verobridge.held_events (
     expires_at   timestamptz not null,
     primary key (source, message_id, destination)
 );
-create index held_events_anonymous_id_idx on verobridge.held_events (source, anonymous_id, received_at);
-create index held_events_expires_at_idx   on verobridge.held_events (expires_at);
+create index if not exists held_events_anonymous_id_idx on verobridge.held_events (source, anonymous_id, received_at);
+create index if not exists held_events_expires_at_idx   on verobridge.held_events (expires_at);
 
 comment on table verobridge.held_events is 'Each event that waits until its anonymousId is linked to a person.';
 
-create table verobridge.suppressions (
+create table if not exists verobridge.suppressions (
     hash  text        not null,
     kind  text        not null,
     since timestamptz not null,

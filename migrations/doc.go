@@ -7,10 +7,13 @@
 //	identities       each anonymousId linked to a person
 //	held_events      each event waiting for its person
 //	suppressions     each erased person, as a salted hash
+//	loads            the latest load of each schema
 //
 // A migration is one numbered SQL file, applied in one transaction and never
 // edited after a release. goose keeps the list of those applied in
-// verobridge.goose_db_version.
+// verobridge.goose_db_version. What a migration makes it makes "if not exists",
+// so that a table that was dropped by hand is made again, empty, and the others
+// stay as they are.
 //
 // # Failure handling
 //

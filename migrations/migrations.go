@@ -6,6 +6,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -23,6 +24,9 @@ const versionTable = "verobridge.goose_db_version"
 // lockID names verobridge's advisory lock among those of a database ("vbmg").
 const lockID = 0x76626d67
 
+// tables are verobridge's own, as all migrations together leave them.
+var tables = []string{"deliveries", "rejected_events", "identities", "held_events", "suppressions", "loads"}
+
 // Migration is one numbered change of verobridge's own tables.
 type Migration struct {
 	// Version is its number, and the order of application.
@@ -34,8 +38,9 @@ type Migration struct {
 }
 
 // Up applies what is missing to the database at url and returns what it
-// applied, nothing if all was there. It is safe to be called by several
-// programs at once, and again after an error.
+// applied, nothing if all was there. Where somebody dropped one of the tables
+// all migrations count as missing. It is safe to be called by several programs
+// at once, and again after an error.
 func Up(ctx context.Context, url string) ([]Migration, error) {
 	db, err := sql.Open("pgx", url)
 	if err != nil {
@@ -44,6 +49,9 @@ func Up(ctx context.Context, url string) ([]Migration, error) {
 	defer func() { _ = db.Close() }()
 	if err := createSchema(ctx, db); err != nil {
 		return nil, fmt.Errorf("create schema verobridge: %w", err)
+	}
+	if err := forgetIfDropped(ctx, db); err != nil {
+		return nil, fmt.Errorf("look for dropped tables: %w", err)
 	}
 	p, err := newProvider(db)
 	if err != nil {
@@ -79,8 +87,7 @@ func Status(ctx context.Context, url string) ([]Migration, error) {
 	}
 	// goose makes its table when it is asked for the state, so it is not asked
 	// where there is none.
-	var started bool
-	err = db.QueryRowContext(ctx, "select to_regclass($1) is not null", versionTable).Scan(&started)
+	started, err := isStarted(ctx, db)
 	if err != nil {
 		return nil, fmt.Errorf("read migrations: %w", err)
 	}
@@ -108,6 +115,32 @@ func newProvider(db *sql.DB) (*goose.Provider, error) {
 		goose.WithSessionLocker(locker),
 		goose.WithDisableGlobalRegistry(true),
 		goose.WithLogger(goose.NopLogger()))
+}
+
+// forgetIfDropped makes goose forget what it applied if the last migration was
+// applied and a table is missing all the same. Each migration leaves alone what
+// is there, so to apply all of them again makes what is not.
+func forgetIfDropped(ctx context.Context, db *sql.DB) error {
+	started, err := isStarted(ctx, db)
+	if err != nil || !started {
+		return err
+	}
+	names, err := fs.Glob(files, "*.sql")
+	if err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, `
+		delete from `+versionTable+` where version_id > 0
+		and (select count(*) from `+versionTable+` where version_id > 0 and is_applied) = $1
+		and exists (select from unnest($2::text[]) name where to_regclass('verobridge.' || name) is null)`,
+		len(names), tables)
+	return err
+}
+
+// isStarted says whether goose has its table.
+func isStarted(ctx context.Context, db *sql.DB) (started bool, err error) {
+	err = db.QueryRowContext(ctx, "select to_regclass($1) is not null", versionTable).Scan(&started)
+	return started, err
 }
 
 // createSchema makes room for goose's own table. It looks first, because

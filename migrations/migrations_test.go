@@ -1,6 +1,7 @@
 package migrations_test
 
 import (
+	"context"
 	"sync"
 	"testing"
 
@@ -29,11 +30,12 @@ var contract = map[string][]string{
 		"received_at timestamp with time zone", "expires_at timestamp with time zone",
 	},
 	"suppressions": {"hash text", "kind text", "since timestamp with time zone"},
+	"loads":        {"schema text", "uuid_ts timestamp with time zone"},
 }
 
-func TestUpMakesTheContract(t *testing.T) {
-	t.Parallel()
-	url := pgtest.Database(t)
+// up migrates and returns a connection.
+func up(t *testing.T, url string) *pgx.Conn {
+	t.Helper()
 	if _, err := migrations.Up(t.Context(), url); err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +43,13 @@ func TestUpMakesTheContract(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = conn.Close(t.Context()) }()
+	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
+	return conn
+}
+
+// checkContract compares the tables there are with the contract.
+func checkContract(t *testing.T, conn *pgx.Conn) {
+	t.Helper()
 	rows, err := conn.Query(t.Context(), `
 		select table_name, column_name || ' ' || data_type from information_schema.columns
 		where table_schema = 'verobridge' and table_name <> 'goose_db_version'
@@ -59,6 +67,39 @@ func TestUpMakesTheContract(t *testing.T) {
 	}
 	if diff := cmp.Diff(contract, got); diff != "" {
 		t.Errorf("tables (-want +got):\n%s", diff)
+	}
+}
+
+func TestUpMakesTheContract(t *testing.T) {
+	t.Parallel()
+	checkContract(t, up(t, pgtest.Database(t)))
+}
+
+// TestUpMakesDroppedTablesAgain drops each table in turn; the others keep their
+// rows.
+func TestUpMakesDroppedTablesAgain(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Database(t)
+	conn := up(t, url)
+	if _, err := conn.Exec(t.Context(), "insert into verobridge.suppressions values ('h', 'user', now())"); err != nil {
+		t.Fatal(err)
+	}
+	for table := range contract {
+		if table == "suppressions" {
+			continue
+		}
+		if _, err := conn.Exec(t.Context(), "drop table verobridge."+table); err != nil {
+			t.Fatal(err)
+		}
+		up(t, url)
+		checkContract(t, conn)
+	}
+	var kept int
+	if err := conn.QueryRow(t.Context(), "select count(*) from verobridge.suppressions").Scan(&kept); err != nil {
+		t.Fatal(err)
+	}
+	if kept != 1 {
+		t.Errorf("%d rows are left of one", kept)
 	}
 }
 

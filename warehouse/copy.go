@@ -53,19 +53,12 @@ func columnsOf(inputs []*input) []string {
 	return seen.sorted()
 }
 
-// stage copies inputs into a temporary table made like t, which goes with the
-// transaction, and returns its name and the columns that are filled.
-func stage(ctx context.Context, tx pgx.Tx, t table, inputs []*input, number int) (name string, filled []string, err error) {
-	name = quoteName(fmt.Sprintf("verobridge_load_%d", number))
-	if _, err := tx.Exec(ctx, fmt.Sprintf("create temp table %s (like %s) on commit drop", name, t.quoted())); err != nil {
-		return "", nil, err
-	}
-	filled = columnsOf(inputs)
-	return name, filled, copyIn(ctx, tx, name, filled, inputs)
-}
-
 // copyIn copies inputs into a table in COPY's text format.
-func copyIn(ctx context.Context, tx pgx.Tx, into string, filled []string, inputs []*input) error {
+func copyIn(ctx context.Context, tx pgx.Tx, t table, inputs []*input) error {
+	if len(inputs) == 0 {
+		return nil
+	}
+	filled := columnsOf(inputs)
 	var b bytes.Buffer
 	for _, in := range inputs {
 		for i, column := range filled {
@@ -73,33 +66,40 @@ func copyIn(ctx context.Context, tx pgx.Tx, into string, filled []string, inputs
 				b.WriteByte('\t')
 			}
 			if text, ok := in.values[column]; ok {
-				b.WriteString(copyEscapes.Replace(text))
+				writeEscaped(&b, text)
 			} else {
 				b.WriteString(`\N`)
 			}
 		}
 		b.WriteByte('\n')
 	}
-	_, err := tx.Conn().PgConn().CopyFrom(ctx, &b, fmt.Sprintf("copy %s (%s) from stdin", into, list(filled, "")))
+	_, err := tx.Conn().PgConn().CopyFrom(ctx, &b, fmt.Sprintf("copy %s (%s) from stdin", t.quoted(), list(filled, "")))
 	return err
 }
 
-// copyEscapes are what COPY's text format wants escaped (postgres docs, COPY,
-// "Text Format").
-var copyEscapes = strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\r", `\r`, "\t", `\t`)
-
-// insertSQL moves staged rows into t, those whose id is not there yet, and
-// returns their ids. A table that somebody else made without a key on id gets
-// the same result by looking first.
-func insertSQL(t table, staging string, filled []string, keyed bool) string {
-	sql := fmt.Sprintf("insert into %s (%s) select %s from %s s ",
-		t.quoted(), list(filled, ""), list(filled, "s."), staging)
-	if keyed {
-		sql += "on conflict (id) do nothing"
-	} else {
-		sql += fmt.Sprintf("where not exists (select from %s t where t.id = s.id)", t.quoted())
+// writeEscaped writes what COPY's text format wants escaped (postgres docs,
+// COPY, "Text Format").
+func writeEscaped(b *bytes.Buffer, text string) {
+	for {
+		i := strings.IndexAny(text, "\\\n\r\t")
+		if i < 0 {
+			b.WriteString(text)
+			return
+		}
+		b.WriteString(text[:i])
+		b.WriteByte('\\')
+		switch text[i] {
+		case '\n':
+			b.WriteByte('n')
+		case '\r':
+			b.WriteByte('r')
+		case '\t':
+			b.WriteByte('t')
+		default:
+			b.WriteByte('\\')
+		}
+		text = text[i+1:]
 	}
-	return sql + " returning id::text"
 }
 
 // list writes column names for a statement, each behind prefix.
@@ -111,43 +111,58 @@ func list(names []string, prefix string) string {
 	return strings.Join(quoted, ", ")
 }
 
-// insertRows inserts the inputs of one table and returns those that are new. An
-// id that comes twice counts once, the first time.
-func (l *Loader) insertRows(ctx context.Context, tx pgx.Tx, t table, inputs []*input, number int) ([]*input, error) {
-	byID := make(map[string]*input, len(inputs))
+// once returns the inputs in the order of their ids. An id that comes twice
+// counts once, the first time. Sorted ids go to the key's index side by side.
+func once(inputs []*input) []*input {
+	seen := make(map[string]bool, len(inputs))
+	unique := make([]*input, 0, len(inputs))
 	for _, in := range inputs {
-		if _, twice := byID[in.row.id]; !twice {
-			byID[in.row.id] = in
+		if !seen[in.row.id] {
+			seen[in.row.id] = true
+			unique = append(unique, in)
 		}
 	}
-	once := make([]*input, 0, len(byID))
-	for _, in := range inputs {
-		if byID[in.row.id] == in {
-			once = append(once, in)
-		}
-	}
-	// Sorted ids go to the key's index side by side, and two loaders that write
-	// the same ids cannot wait for one another.
-	slices.SortFunc(once, func(a, b *input) int { return strings.Compare(a.row.id, b.row.id) })
+	slices.SortFunc(unique, func(a, b *input) int { return strings.Compare(a.row.id, b.row.id) })
+	return unique
+}
 
-	staging, filled, err := stage(ctx, tx, t, once, number)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := tx.Query(ctx, insertSQL(t, staging, filled, l.catalog.relation(t).keyed))
-	if err != nil {
-		return nil, err
-	}
-	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return nil, err
-	}
-	fresh := make([]*input, 0, len(ids))
-	for _, id := range ids {
-		// A column that is not text may write an id in another way than we do.
-		if in, ok := byID[id]; ok {
-			fresh = append(fresh, in)
+// keys are the ids of inputs, as the key column of their table holds them, and
+// null where it cannot.
+func keys(inputs []*input) []*string {
+	ids := make([]*string, len(inputs))
+	for i, in := range inputs {
+		if id, ok := in.values["id"]; ok {
+			ids[i] = &id
 		}
 	}
-	return fresh, nil
+	return ids
+}
+
+// knownSQL returns which of the ids a table has already, by their positions.
+func knownSQL(t table, rel *relation) string {
+	return fmt.Sprintf("select k.position::int - 1 from unnest($1::text[]::%s[]) with ordinality as k (id, position) "+
+		"where exists (select from %s t where t.id = k.id)", rel.columns["id"], t.quoted())
+}
+
+// newInputs returns the inputs of each table that it does not have yet. Nobody
+// else writes into the tables meanwhile, so those can be copied straight into
+// them, whether or not a table has a key. Looking first costs less than a
+// staging table, and a row that is there is the exception.
+func (l *Loader) newInputs(ctx context.Context, tx pgx.Tx, tables []table, inputs map[table][]*input) error {
+	batch := &pgx.Batch{}
+	for _, t := range tables {
+		inputs[t] = once(inputs[t])
+		batch.Queue(knownSQL(t, l.catalog.relation(t)), keys(inputs[t])).Query(func(rows pgx.Rows) error {
+			known, err := pgx.CollectRows(rows, pgx.RowTo[int])
+			if err != nil {
+				return &tableError{t, err}
+			}
+			for _, position := range known {
+				inputs[t][position] = nil
+			}
+			inputs[t] = slices.DeleteFunc(inputs[t], func(in *input) bool { return in == nil })
+			return nil
+		})
+	}
+	return tx.SendBatch(ctx, batch).Close()
 }

@@ -59,6 +59,12 @@ func (l *Loader) needsOf(items []*item) map[table]need {
 // nothing that is there. Each table is a transaction of its own, because an
 // ALTER TABLE waits for all who use the table, and others wait behind it.
 func (l *Loader) evolve(ctx context.Context, t table, n need) error {
+	if t.schema == ownSchema {
+		if l.catalog.relation(t) == nil {
+			return errOwnTableGone
+		}
+		return nil
+	}
 	exists, err := l.catalog.read(ctx, l.pool, t.schema)
 	if err != nil {
 		return err

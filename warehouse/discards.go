@@ -31,7 +31,7 @@ func (l *Loader) insertDiscards(ctx context.Context, tx pgx.Tx, fresh []*input) 
 	}
 	for _, schema := range slices.SortedFunc(maps.Keys(bySchema), strings.Compare) {
 		t := table{schema, discardsTable}
-		if err := copyIn(ctx, tx, t.quoted(), discardColumns.sorted(), bySchema[schema]); err != nil {
+		if err := copyIn(ctx, tx, t, bySchema[schema]); err != nil {
 			return &tableError{t, err}
 		}
 	}

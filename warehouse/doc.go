@@ -30,8 +30,11 @@
 // # Once
 //
 // The key of a row is the event's ID, so an event that is delivered again
-// changes nothing, in discards and users neither. An event's rows are committed
-// together. Outcomes are given after the commit.
+// changes nothing, in discards and users neither: a load looks which ids a table
+// has and copies the others. Loads of a schema take turns (turn.go), so nobody
+// inserts between the look and the copy, and uuid_ts grows in the order of
+// commits. An event's rows are committed together. Outcomes are given after the
+// commit.
 //
 // # Failure handling
 //

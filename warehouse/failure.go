@@ -81,3 +81,20 @@ func judge(err error) judgement {
 	}
 	return judgement{verdictUnavailable, delivery.ReasonServerError}
 }
+
+// isOwnTableGone says whether one of verobridge's own tables is not there: only
+// the migrations can make it again.
+func isOwnTableGone(err error) bool {
+	if errors.Is(err, errOwnTableGone) {
+		return true
+	}
+	var failed *tableError
+	var refused *pgconn.PgError
+	return errors.As(err, &failed) && failed.table.schema == ownSchema && errors.As(err, &refused) && isGone(refused.Code)
+}
+
+// errOwnTableGone is the error where the catalog has no such table.
+var errOwnTableGone = errors.New("a table of verobridge is gone; it is made again at the next attempt")
+
+// isGone says whether an SQLSTATE means that a table or schema is not there.
+func isGone(code string) bool { return code == "42P01" || code == "3F000" }

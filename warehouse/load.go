@@ -80,6 +80,9 @@ func (l *Loader) load(ctx context.Context, items []*item, t try) {
 		return
 	}
 	switch j := judge(err); {
+	case isOwnTableGone(err):
+		l.prepared.Store(false)
+		settle(items, delivery.Unavailable(delivery.ReasonServerError, err, 0))
 	case j.verdict == verdictUnavailable:
 		settle(items, delivery.Unavailable(j.reason, err, 0))
 	case j.verdict == verdictLocked:
@@ -179,15 +182,16 @@ func (l *Loader) insert(ctx context.Context, items []*item) error {
 	if len(items) == 0 {
 		return nil
 	}
-	stamp := l.nextStamp()
 	var fresh []*input
 	err := pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
-		fresh = nil
+		stamps, err := takeTurn(ctx, tx, schemasOf(items), l.now())
+		if err != nil {
+			return err
+		}
 		if err := l.boundLocks(ctx, tx); err != nil {
 			return err
 		}
-		var err error
-		fresh, err = l.insertAll(ctx, tx, items, stamp)
+		fresh, err = l.insertAll(ctx, tx, items, stamps)
 		return err
 	})
 	if err != nil {
@@ -206,34 +210,46 @@ func (l *Loader) insert(ctx context.Context, items []*item) error {
 	return nil
 }
 
+// schemasOf returns the schemas that the items' rows go to.
+func schemasOf(items []*item) []string {
+	var schemas []string
+	for _, it := range items {
+		if schema := it.record.rows[0].table.schema; !slices.Contains(schemas, schema) {
+			schemas = append(schemas, schema)
+		}
+	}
+	return schemas
+}
+
 // insertAll writes the rows, then the states of those whose call is new, then
 // what did not fit into either. It returns the inputs that were new.
-func (l *Loader) insertAll(ctx context.Context, tx pgx.Tx, items []*item, stamp time.Time) ([]*input, error) {
-	number := 0
+func (l *Loader) insertAll(ctx context.Context, tx pgx.Tx, items []*item, stamps map[string]time.Time) ([]*input, error) {
 	rows := make(map[table][]*input)
 	for _, it := range items {
 		for i := range it.record.rows {
 			r := &it.record.rows[i]
-			rows[r.table] = append(rows[r.table], l.fit(it, r, stamp))
+			rows[r.table] = append(rows[r.table], l.fit(it, r, stamps))
 		}
+	}
+	tables := slices.SortedFunc(maps.Keys(rows), compareTables)
+	if err := l.newInputs(ctx, tx, tables, rows); err != nil {
+		return nil, err
 	}
 	var fresh []*input
-	states := make(map[table][]*input)
-	for _, t := range slices.SortedFunc(maps.Keys(rows), compareTables) {
-		inserted, err := l.insertRows(ctx, tx, t, rows[t], number)
-		if err != nil {
+	isFresh := make(map[*row]bool)
+	for _, t := range tables {
+		if err := copyIn(ctx, tx, t, rows[t]); err != nil {
 			return nil, &tableError{t, err}
 		}
-		number++
-		fresh = append(fresh, inserted...)
+		for _, in := range rows[t] {
+			fresh = append(fresh, in)
+			isFresh[in.row] = true
+		}
 	}
-	isFresh := make(map[*row]bool, len(fresh))
-	for _, in := range fresh {
-		isFresh[in.row] = true
-	}
+	states := make(map[table][]*input)
 	for _, it := range items {
 		if state := it.record.state; state != nil && isFresh[&it.record.rows[0]] {
-			in := l.fit(it, state, stamp)
+			in := l.fit(it, state, stamps)
 			fresh = append(fresh, in)
 			if _, ok := in.values["id"]; ok {
 				states[state.table] = append(states[state.table], in)
@@ -241,34 +257,21 @@ func (l *Loader) insertAll(ctx context.Context, tx pgx.Tx, items []*item, stamp 
 		}
 	}
 	for _, t := range slices.SortedFunc(maps.Keys(states), compareTables) {
-		if err := upsertStates(ctx, tx, t, states[t], l.catalog.relation(t).keyed, number); err != nil {
+		if err := writeStates(ctx, tx, t, l.catalog.relation(t), states[t]); err != nil {
 			return nil, &tableError{t, err}
 		}
-		number += 2
 	}
 	return fresh, l.insertDiscards(ctx, tx, fresh)
 }
 
 // fit casts a row to its table, with the time of the load.
-func (l *Loader) fit(it *item, r *row, stamp time.Time) *input {
+func (l *Loader) fit(it *item, r *row, stamps map[string]time.Time) *input {
 	rel := l.catalog.relation(r.table)
 	in := fit(it, r, rel)
 	if _, ok := r.standard["uuid_ts"]; ok {
-		if text, ok := rel.columns["uuid_ts"].cast(timeValue(stamp)); ok {
+		if text, ok := rel.columns["uuid_ts"].cast(timeValue(stamps[r.table.schema])); ok {
 			in.values["uuid_ts"] = text
 		}
 	}
 	return in
-}
-
-// nextStamp returns the uuid_ts of a transaction: the time of the load, and
-// later than that of the one before, since incremental models read on from the
-// latest they know.
-func (l *Loader) nextStamp() time.Time {
-	now := l.now().UTC().Truncate(time.Microsecond)
-	if !now.After(l.stamp) {
-		now = l.stamp.Add(time.Microsecond)
-	}
-	l.stamp = now
-	return now
 }

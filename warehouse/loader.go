@@ -72,7 +72,6 @@ type Loader struct {
 	mu      sync.Mutex // held while tables are made and rows are loaded
 	catalog catalog
 	locked  map[table]lock
-	stamp   time.Time // the last uuid_ts
 }
 
 // Open makes a loader. It does not connect: the database may be down, and
@@ -159,6 +158,11 @@ func (l *Loader) prepare(ctx context.Context) (err error) {
 			err = fmt.Errorf("prepare warehouse: %w", err)
 		}
 	}()
+	release, err := l.prepareAlone(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	applied, err := migrations.Up(ctx, l.url)
 	if err != nil {
 		return err
@@ -185,6 +189,24 @@ func (l *Loader) prepare(ctx context.Context) (err error) {
 	}
 	l.prepared.Store(true)
 	return nil
+}
+
+// prepareLock is the advisory lock of Prepare ("vbpr").
+const prepareLock = 0x76627072
+
+// prepareAlone waits until no other loader prepares the same database: each
+// finds what the one before it made.
+func (l *Loader) prepareAlone(ctx context.Context) (release func(), err error) {
+	conn, err := pgx.ConnectConfig(ctx, l.pool.Config().ConnConfig)
+	if err != nil {
+		return nil, err
+	}
+	release = func() { _ = conn.Close(context.WithoutCancel(ctx)) } // and with it the lock
+	if _, err := conn.Exec(ctx, "select pg_advisory_lock($1)", prepareLock); err != nil {
+		release()
+		return nil, err
+	}
+	return release, nil
 }
 
 // source returns the source of a name.

@@ -3,8 +3,11 @@ package warehouse
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/verobridge/verobridge/internal/delivery"
 )
@@ -80,6 +83,10 @@ func (l *Loader) WriteReports(ctx context.Context, reports []delivery.Report) er
 		texts[0], texts[1], texts[2], texts[3], texts[4], texts[5], texts[6], texts[7], texts[8], texts[9],
 		attempts, texts[10], receivedAt, settledAt)
 	if err != nil {
+		var refused *pgconn.PgError
+		if errors.As(err, &refused) && isGone(refused.Code) {
+			l.prepared.Store(false)
+		}
 		return fmt.Errorf("write reports: %w", err)
 	}
 	return nil

@@ -20,58 +20,56 @@ import (
 //     latest call that the row knows; an older one fills what is still empty;
 //   - what a call does not say, or says with null, keeps its value.
 
-// upsertStates brings a table of states up to date. inputs are those of new
+// writeStates brings a table of states up to date. inputs are those of new
 // calls, in the order of the batch.
-func upsertStates(ctx context.Context, tx pgx.Tx, t table, inputs []*input, keyed bool, number int) error {
-	known, err := latestCalls(ctx, tx, t, inputs)
+func writeStates(ctx context.Context, tx pgx.Tx, t table, rel *relation, inputs []*input) error {
+	known, err := latestCalls(ctx, tx, t, rel, once(inputs))
 	if err != nil {
 		return err
 	}
 	// Calls on both sides of the latest one known must not be merged with one
 	// another. Those before it are rare: an event that had to wait.
-	var older, newer []*input
+	var unknown, older, newer []*input
 	for _, in := range inputs {
-		if in.item.event.ReceivedAt.Before(known[in.row.id]) {
+		latest, exists := known[in.row.id]
+		switch {
+		case !exists:
+			unknown = append(unknown, in)
+		case in.item.event.ReceivedAt.Before(latest):
 			older = append(older, in)
-		} else {
+		default:
 			newer = append(newer, in)
 		}
 	}
-	for i, calls := range [][]*input{older, newer} {
-		if len(calls) == 0 {
-			continue
-		}
-		staging, filled, err := stage(ctx, tx, t, merge(calls), number+i)
-		if err != nil {
+	if err := copyIn(ctx, tx, t, merge(unknown)); err != nil {
+		return err
+	}
+	for _, calls := range [][]*input{older, newer} {
+		if err := updateStates(ctx, tx, t, rel, merge(calls)); err != nil {
 			return err
-		}
-		for _, sql := range upsertSQL(t, staging, filled, keyed) {
-			if _, err := tx.Exec(ctx, sql); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
 }
 
 // latestCalls returns when the latest call was received that each row knows,
-// and locks the rows in the order of their ids.
-func latestCalls(ctx context.Context, tx pgx.Tx, t table, inputs []*input) (map[string]time.Time, error) {
-	ids := make([]string, len(inputs))
-	for i, in := range inputs {
-		ids[i] = in.row.id
-	}
+// the zero time if it does not say. It locks the rows, in the order of ids.
+func latestCalls(ctx context.Context, tx pgx.Tx, t table, rel *relation, inputs []*input) (map[string]time.Time, error) {
 	rows, err := tx.Query(ctx, fmt.Sprintf(
-		"select id::text, received_at from %s where id::text = any($1) and received_at is not null order by id for update",
-		t.quoted()), ids)
+		"select k.position::int - 1, u.received_at from unnest($1::text[]::%s[]) with ordinality as k (id, position) "+
+			"join %s u on u.id = k.id order by u.id for update of u", rel.columns["id"], t.quoted()), keys(inputs))
 	if err != nil {
 		return nil, err
 	}
 	known := make(map[string]time.Time)
-	var id string
-	var receivedAt time.Time
-	_, err = pgx.ForEachRow(rows, []any{&id, &receivedAt}, func() error {
-		known[id] = receivedAt
+	var position int
+	var receivedAt *time.Time
+	_, err = pgx.ForEachRow(rows, []any{&position, &receivedAt}, func() error {
+		id := inputs[position].row.id
+		known[id] = time.Time{}
+		if receivedAt != nil {
+			known[id] = *receivedAt
+		}
 		return nil
 	})
 	return known, err
@@ -96,35 +94,51 @@ func merge(calls []*input) []*input {
 	return slices.SortedFunc(maps.Values(byID), func(a, b *input) int { return strings.Compare(a.row.id, b.row.id) })
 }
 
-// upsertSQL moves staged states into t. A table that somebody else made without
-// a key on id gets the same result by two statements.
-func upsertSQL(t table, staging string, filled []string, keyed bool) []string {
-	insert := fmt.Sprintf("insert into %s as u (%s) select %s from %s s",
-		t.quoted(), list(filled, ""), list(filled, "s."), staging)
-	if keyed {
-		return []string{insert + " on conflict (id) do update set " + assignments(filled, "excluded")}
+// updateStates updates rows that exist.
+func updateStates(ctx context.Context, tx pgx.Tx, t table, rel *relation, inputs []*input) error {
+	if len(inputs) == 0 {
+		return nil
 	}
-	return []string{
-		fmt.Sprintf("update %s u set %s from %s s where u.id = s.id", t.quoted(), assignments(filled, "s"), staging),
-		insert + fmt.Sprintf(" where not exists (select from %s t where t.id = s.id)", t.quoted()),
+	filled := columnsOf(inputs)
+	arrays := make([]any, len(filled))
+	for i, column := range filled {
+		array := make([]*string, len(inputs))
+		for j, in := range inputs {
+			if text, ok := in.values[column]; ok {
+				array[j] = &text
+			}
+		}
+		arrays[i] = array
 	}
+	_, err := tx.Exec(ctx, updateSQL(t, rel, filled), arrays...)
+	return err
+}
+
+// updateSQL updates t by one array for each filled column.
+func updateSQL(t table, rel *relation, filled []string) string {
+	arrays := make([]string, len(filled))
+	for i, column := range filled {
+		arrays[i] = fmt.Sprintf("$%d::text[]::%s[]", i+1, rel.columns[column])
+	}
+	return fmt.Sprintf("update %s u set %s from unnest(%s) as s (%s) where u.id = s.id",
+		t.quoted(), assignments(filled), strings.Join(arrays, ", "), list(filled, ""))
 }
 
 // assignments writes the rules above for the columns of a row u and the new
-// values.
-func assignments(filled []string, values string) string {
+// values s.
+func assignments(filled []string) string {
 	var set []string
 	for _, column := range filled {
 		name := quoteName(column)
 		switch column {
 		case "id":
 		case "received_at":
-			set = append(set, fmt.Sprintf("%[1]s = greatest(u.%[1]s, %[2]s.%[1]s)", name, values))
+			set = append(set, fmt.Sprintf("%[1]s = greatest(u.%[1]s, s.%[1]s)", name))
 		case "uuid_ts":
-			set = append(set, fmt.Sprintf("%[1]s = %[2]s.%[1]s", name, values))
+			set = append(set, fmt.Sprintf("%[1]s = s.%[1]s", name))
 		default:
-			set = append(set, fmt.Sprintf("%[1]s = case when (%[2]s.received_at >= u.received_at) is not false "+
-				"then coalesce(%[2]s.%[1]s, u.%[1]s) else coalesce(u.%[1]s, %[2]s.%[1]s) end", name, values))
+			set = append(set, fmt.Sprintf("%[1]s = case when (s.received_at >= u.received_at) is not false "+
+				"then coalesce(s.%[1]s, u.%[1]s) else coalesce(u.%[1]s, s.%[1]s) end", name))
 		}
 	}
 	return strings.Join(set, ", ")
