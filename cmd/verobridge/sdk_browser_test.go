@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
@@ -201,7 +202,8 @@ func TestBrowserSDKRetries(t *testing.T) {
 	s.staysHere(t)
 }
 
-// fill sends most of a body and leaves it at that.
+// fill sends most of a body, leaves it at that, and waits until the bridge has
+// no memory for another one.
 func (s *site) fill(t *testing.T, sent int) net.Conn {
 	t.Helper()
 	dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} // its own, made by the test
@@ -214,7 +216,21 @@ func (s *site) fill(t *testing.T, sent int) net.Conn {
 	if _, err := io.WriteString(conn, head+strings.Repeat(" ", sent)); err != nil {
 		t.Fatal(err)
 	}
-	return conn
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	t.Cleanup(client.CloseIdleConnections)
+	for started := time.Now(); ; {
+		answer, err := client.Post(s.url+"/v1/track", "application/json", strings.NewReader(`{}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = answer.Body.Close()
+		if answer.StatusCode == http.StatusServiceUnavailable {
+			return conn
+		}
+		if time.Since(started) > deadline {
+			t.Fatalf("the bridge still answers %d", answer.StatusCode)
+		}
+	}
 }
 
 // What waits for its batch is sent when the visitor leaves the page.
