@@ -43,45 +43,6 @@ create index if not exists rejected_events_source_idx on verobridge.rejected_eve
 
 comment on table verobridge.rejected_events is 'Each event refused at the door inside a request that was accepted.';
 
-create table if not exists verobridge.identities (
-    source       text        not null,
-    anonymous_id text        not null,
-    user_id      text        not null,
-    linked_at    timestamptz not null,
-    primary key (source, anonymous_id)
-);
-create index if not exists identities_user_id_idx on verobridge.identities (user_id);
-
-comment on table verobridge.identities is 'Each anonymousId that an identify or alias linked to a person.';
-
--- The body is text: it is sent on exactly as it came.
-create table if not exists verobridge.held_events (
-    source       text        not null,
-    message_id   text        not null,
-    anonymous_id text        not null,
-    destination  text        not null,
-    body         text        not null,
-    received_at  timestamptz not null,
-    expires_at   timestamptz not null,
-    primary key (source, message_id, destination)
-);
-create index if not exists held_events_anonymous_id_idx on verobridge.held_events (source, anonymous_id, received_at);
-create index if not exists held_events_expires_at_idx   on verobridge.held_events (expires_at);
-
-comment on table verobridge.held_events is 'Each event that waits until its anonymousId is linked to a person.';
-
-create table if not exists verobridge.suppressions (
-    hash  text        not null,
-    kind  text        not null,
-    since timestamptz not null,
-    primary key (hash, kind)
-);
-
-comment on table verobridge.suppressions is 'Each erased person; the hash is salted, so that the table names nobody.';
-
 -- +goose Down
-drop table verobridge.suppressions;
-drop table verobridge.held_events;
-drop table verobridge.identities;
 drop table verobridge.rejected_events;
 drop table verobridge.deliveries;

@@ -4,9 +4,6 @@
 //
 //	deliveries       what became of each event at each destination
 //	rejected_events  each event refused at the door inside an accepted request
-//	identities       each anonymousId linked to a person
-//	held_events      each event waiting for its person
-//	suppressions     each erased person, as a salted hash
 //	loads            the latest load of each schema
 //
 // A migration is one numbered SQL file, applied in one transaction and never
