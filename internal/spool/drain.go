@@ -109,7 +109,7 @@ func (d *drain) run(ctx context.Context) {
 		failed++
 		d.log.Error("cannot settle events; they are tried again", "error", err)
 		sleep(ctx, d.spool.o.Probe.wait(failed))
-		if err := d.cursor.rewind(ctx); err != nil {
+		if err := d.cursor.rewind(ctx); err != nil && ctx.Err() == nil {
 			d.log.Error("cannot go back to the first unsettled event", "error", err)
 		}
 	}

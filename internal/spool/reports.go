@@ -63,7 +63,7 @@ func (s *Spool) DrainReports(ctx context.Context, write func(context.Context, []
 			s.log.Warn("cannot write delivery reports; they are kept and tried again", "error", err)
 		}
 		sleep(ctx, s.o.Probe.wait(failed))
-		if err := cursor.rewind(ctx); err != nil {
+		if err := cursor.rewind(ctx); err != nil && ctx.Err() == nil {
 			s.log.Error("cannot go back to the first unwritten report", "error", err)
 		}
 	}

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,19 +20,25 @@ import (
 // through once.
 const startTimeout = 2 * time.Minute
 
+// lockTimeout is how long to wait for the directory of another process.
+const lockTimeout = 2 * time.Second
+
 // embedded is a NATS server inside this process. It listens nowhere.
 type embedded struct {
 	server *server.Server
 	lock   *flock.Flock
 }
 
-func startEmbedded(dir string, log *slog.Logger) (*embedded, error) {
+func startEmbedded(ctx context.Context, dir string, log *slog.Logger) (*embedded, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make data_dir: %w", err)
 	}
 	lock := flock.New(filepath.Join(dir, "lock"))
-	free, err := lock.TryLock()
-	if err != nil {
+	// One that was killed a moment ago may still be on its way out.
+	waiting, cancel := context.WithTimeout(ctx, lockTimeout)
+	defer cancel()
+	free, err := lock.TryLockContext(waiting, lockTimeout/20)
+	if err != nil && waiting.Err() == nil {
 		return nil, fmt.Errorf("lock data_dir: %w", err)
 	}
 	if !free {
@@ -101,15 +108,16 @@ func defaultMaxBytes(dir string) (int64, error) {
 	return (free + held) / 5 * 4, nil
 }
 
-// serverLog passes on what the embedded server has to say that an operator
-// should hear. Its notices of routine are left out.
+// serverLog passes on what the embedded server has to say. Its warnings tell of
+// what it has repaired by itself, as after a kill, and are no news to worry
+// about; its notices are routine and left out.
 type serverLog struct{ log *slog.Logger }
 
 func (l serverLog) Noticef(string, ...any) {}
 func (l serverLog) Debugf(string, ...any)  {}
 func (l serverLog) Tracef(string, ...any)  {}
 func (l serverLog) Warnf(format string, v ...any) {
-	l.log.Warn("nats: " + fmt.Sprintf(format, v...))
+	l.log.Info("nats: " + fmt.Sprintf(format, v...))
 }
 
 func (l serverLog) Errorf(format string, v ...any) {

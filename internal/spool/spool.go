@@ -151,7 +151,7 @@ func (s *Spool) connect(ctx context.Context) error {
 			return fmt.Errorf("connect to nats.url: %w", err)
 		}
 	} else {
-		if s.server, err = startEmbedded(s.o.Dir, s.log); err != nil {
+		if s.server, err = startEmbedded(ctx, s.o.Dir, s.log); err != nil {
 			return err
 		}
 		if s.conn, err = s.server.connect(); err != nil {
