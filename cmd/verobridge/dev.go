@@ -73,8 +73,8 @@ func (d *dev) run(ctx context.Context) error {
 	err := d.start(ctx)
 	if err == nil {
 		err = d.watch(ctx)
+		fmt.Fprintln(d.out, "\nstopping")
 	}
-	fmt.Fprintln(d.out, "\nstopping")
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*stopTimeout)
 	defer cancel()
 	problems := []error{err}

@@ -74,6 +74,19 @@ type warehouseSettings struct {
 	Readers []string `yaml:"readers"`
 }
 
+// validate never shows the URL: a password may be in it, also in the wrong
+// place.
+func (w warehouseSettings) validate(problem problemFunc) {
+	const form = "postgres://user:password@host:5432/database"
+	u, err := url.Parse(w.URL)
+	switch {
+	case w.URL == "":
+		problem("warehouse.url", "is missing; set it to the URL of the Postgres warehouse, such as ${DATABASE_URL}")
+	case err != nil, u.Scheme != "postgres" && u.Scheme != "postgresql", strings.Contains(u.Path, "@"):
+		problem("warehouse.url", "must look like %s; write special characters of the password as %%XX, @ as %%40 and / as %%2F", form)
+	}
+}
+
 // The types of sources and destinations.
 const (
 	typeApp     = "app"
@@ -130,10 +143,26 @@ func settingsFromEnvironment(env environment) (settings, error) {
 	s.Destinations = []destinationSettings{
 		{Name: "vero", Type: typeVero, AuthToken: need("VERO_AUTH_TOKEN", "the Tracking API key of your Vero project")},
 	}
+	s.Destinations[0].URL, _ = env("VERO_URL")
 	if len(problems) > 0 {
 		return settings{}, errors.Join(problems...)
 	}
-	return s, s.validate(func(path string) string { return path })
+	return s, s.validate(func(path string) string {
+		if name, ok := variableOf[path]; ok {
+			return name
+		}
+		return path
+	})
+}
+
+// variableOf says which environment variable a setting comes from where there
+// is no file.
+var variableOf = map[string]string{
+	"warehouse.url":              "DATABASE_URL",
+	"sources[0].write_keys[0]":   "APP_WRITE_KEY",
+	"sources[1].write_keys[0]":   "VERO_WRITE_KEY",
+	"destinations[0].auth_token": "VERO_AUTH_TOKEN",
+	"destinations[0].url":        "VERO_URL",
 }
 
 // nameForm is what names of sources and destinations look like. A source's
@@ -154,9 +183,7 @@ func (s settings) validate(place func(path string) string) error {
 		problems = append(problems, fmt.Errorf("%s %s", place(path), fmt.Sprintf(format, args...)))
 	}
 
-	if s.Warehouse.URL == "" {
-		problem("warehouse.url", "is missing; set it to the URL of the Postgres warehouse, such as ${DATABASE_URL}")
-	}
+	s.Warehouse.validate(problem)
 	if s.Admin.Password == "" && !isLoopback(s.Admin.Listen) {
 		problem("admin.listen", "is open to others and admin.password is empty; set a password, or listen on 127.0.0.1")
 	}

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -18,7 +20,7 @@ import (
 func parseSettings(file string, text []byte, env environment) (settings, error) {
 	s := defaultSettings()
 	var document yaml.Node
-	if err := yaml.Load(text, &document); err != nil {
+	if err := yaml.Load(text, &document); err != nil && len(bytes.TrimSpace(text)) > 0 {
 		return settings{}, fmt.Errorf("%s is not valid YAML: %w", file, err)
 	}
 	r := &settingsReader{file: file, env: env, lines: make(map[string]int)}
@@ -76,7 +78,27 @@ func (r *settingsReader) read(node *yaml.Node, want reflect.Type, path string) {
 		r.problem(path, "must be a single value")
 	default:
 		r.expand(node, path)
+		if form, ok := parses(node.Value, want.Kind()); !ok {
+			r.problem(path, "must be %s, not %q", form, node.Value)
+		}
 	}
+}
+
+// parses says whether a value is one of a kind, and what that looks like.
+func parses(value string, kind reflect.Kind) (form string, ok bool) {
+	var err error
+	switch kind {
+	case reflect.Int, reflect.Int64:
+		form = "a whole number, such as 4194304"
+		_, err = strconv.ParseInt(value, 10, 64)
+	case reflect.Float64:
+		form = "a number, such as 100"
+		_, err = strconv.ParseFloat(value, 64)
+	case reflect.Bool:
+		form = "true or false"
+		_, err = strconv.ParseBool(value)
+	}
+	return form, err == nil
 }
 
 func (r *settingsReader) readKeys(node *yaml.Node, want reflect.Type, path string) {

@@ -127,6 +127,10 @@ destinations:
 		{"small bodies", "warehouse:", "limits: {body_bytes: 1000}\nwarehouse:", `f.yaml:2: limits.body_bytes must be at least 512000`},
 		{"less than one body", "warehouse:", "limits: {body_bytes: 4000000, buffered_bytes: 1000000}\nwarehouse:", `f.yaml:2: limits.buffered_bytes must be at least limits.body_bytes`},
 		{"public URL", "warehouse:", "public_url: events.example.com\nwarehouse:", `f.yaml:2: public_url must look like https://events.example.com`},
+		{"a size in words", "warehouse:", "limits: {body_bytes: 4 MiB}\nwarehouse:", `f.yaml:2: limits.body_bytes must be a whole number, such as 4194304, not "4 MiB"`},
+		{"a rate in words", "write_keys: [k2]", "write_keys: [k2], rate_limit: fast", `f.yaml:5: sources[1].rate_limit must be a number`},
+		{"no URL", "postgres://localhost/db", "hello", `f.yaml:2: warehouse.url must look like postgres://`},
+		{"an unescaped password", "postgres://localhost/db", "postgres://u:p@ss/word@localhost/db", `f.yaml:2: warehouse.url must look like postgres://`},
 		{"not YAML", "sources:", "sources: [", `f.yaml is not valid YAML`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -139,6 +143,14 @@ destinations:
 				t.Errorf("error %v\nwant %s", err, test.want)
 			}
 		})
+	}
+}
+
+func TestAnEmptyFileIsAskedForWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	_, err := parseSettings("f.yaml", []byte("\n"), environmentOf(nil))
+	if err == nil || !strings.Contains(err.Error(), "warehouse.url is missing") || !strings.Contains(err.Error(), "sources is empty") {
+		t.Errorf("error %v", err)
 	}
 }
 
@@ -157,6 +169,16 @@ func TestSettingsFromEnvironment(t *testing.T) {
 	if len(s.Sources) != 2 || s.Sources[1].Type != typeVero || s.Destinations[0].AuthToken != "t" {
 		t.Errorf("settings %+v", s)
 	}
+	all["VERO_URL"] = "http://127.0.0.1:8082/api/v2"
+	if s, err := loadSettings("", environmentOf(all)); err != nil || s.Destinations[0].URL != all["VERO_URL"] {
+		t.Errorf("with VERO_URL: %+v, %v", s.Destinations, err)
+	}
+	delete(all, "VERO_URL")
+	all["VERO_WRITE_KEY"] = all["APP_WRITE_KEY"]
+	if _, err := loadSettings("", environmentOf(all)); err == nil || !strings.Contains(err.Error(), "VERO_WRITE_KEY is also a write key of source app") {
+		t.Errorf("with one key for both: %v", err)
+	}
+	all["VERO_WRITE_KEY"] = "k2"
 	for name := range all {
 		without := make(map[string]string)
 		for n, v := range all {
