@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -16,41 +17,70 @@ import (
 type input struct {
 	row  *row
 	item *item
-	// values by column; what is missing is null.
-	values map[string]string
+	// values are in the order of their columns; what is missing is null.
+	values []entry
 	lost   []lost
+}
+
+// entry is what goes into a column.
+type entry struct{ column, text string }
+
+// find returns where a column is, or where it would be.
+func (in *input) find(column string) (int, bool) {
+	return slices.BinarySearchFunc(in.values, column, func(have entry, column string) int { return strings.Compare(have.column, column) })
+}
+
+// get returns what goes into a column, false for null.
+func (in *input) get(column string) (string, bool) {
+	i, ok := in.find(column)
+	if !ok {
+		return "", false
+	}
+	return in.values[i].text, true
+}
+
+// set puts a text into a column.
+func (in *input) set(column, text string) {
+	i, ok := in.find(column)
+	if ok {
+		in.values[i].text = text
+		return
+	}
+	in.values = slices.Insert(in.values, i, entry{column, text})
 }
 
 // fit casts a row to the columns of its table. Of what does not fit nothing is
 // lost: it goes to discards.
 func fit(it *item, r *row, rel *relation) *input {
-	in := &input{row: r, item: it, values: make(map[string]string, len(r.cells)+1), lost: slices.Clone(r.lost)}
-	for column, v := range r.cells {
-		typ, exists := rel.columns[column]
+	in := &input{row: r, item: it, values: make([]entry, 0, len(r.cells)+1), lost: slices.Clone(r.lost)}
+	for _, c := range r.cells {
+		typ, exists := rel.columns[c.column]
 		if !exists {
-			in.lost = append(in.lost, lost{column, v.text, lostFull})
+			in.lost = append(in.lost, lost{c.column, c.value.text, lostFull})
 			continue
 		}
-		text, ok := typ.cast(v)
+		text, ok := typ.cast(c.value)
 		if !ok {
-			in.lost = append(in.lost, lost{column, v.text, lostMisfit})
+			in.lost = append(in.lost, lost{c.column, c.value.text, lostMisfit})
 			continue
 		}
-		in.values[column] = text
+		in.values = append(in.values, entry{c.column, text})
 	}
-	slices.SortFunc(in.lost, func(a, b lost) int { return strings.Compare(a.column, b.column) })
+	slices.SortStableFunc(in.lost, func(a, b lost) int { return strings.Compare(a.column, b.column) })
 	return in
 }
 
 // columnsOf returns the columns that any of the inputs has a value for.
 func columnsOf(inputs []*input) []string {
-	seen := columns{}
+	seen := make(map[string]bool)
 	for _, in := range inputs {
-		for column := range in.values {
-			seen[column] = typeText
+		for _, v := range in.values {
+			if !seen[v.column] {
+				seen[v.column] = true
+			}
 		}
 	}
-	return seen.sorted()
+	return slices.Sorted(maps.Keys(seen))
 }
 
 // copyIn copies inputs into a table in COPY's text format.
@@ -59,47 +89,67 @@ func copyIn(ctx context.Context, tx pgx.Tx, t table, inputs []*input) error {
 		return nil
 	}
 	filled := columnsOf(inputs)
-	var b bytes.Buffer
-	for _, in := range inputs {
-		for i, column := range filled {
-			if i > 0 {
-				b.WriteByte('\t')
-			}
-			if text, ok := in.values[column]; ok {
-				writeEscaped(&b, text)
-			} else {
-				b.WriteString(`\N`)
-			}
-		}
-		b.WriteByte('\n')
-	}
-	_, err := tx.Conn().PgConn().CopyFrom(ctx, &b, fmt.Sprintf("copy %s (%s) from stdin", t.quoted(), list(filled, "")))
+	_, err := tx.Conn().PgConn().CopyFrom(ctx, &copyText{columns: filled, inputs: inputs},
+		fmt.Sprintf("copy %s (%s) from stdin", t.quoted(), list(filled, "")))
 	return err
 }
 
-// writeEscaped writes what COPY's text format wants escaped (postgres docs,
-// COPY, "Text Format").
-func writeEscaped(b *bytes.Buffer, text string) {
-	for {
-		i := strings.IndexAny(text, "\\\n\r\t")
-		if i < 0 {
-			b.WriteString(text)
-			return
-		}
-		b.WriteString(text[:i])
-		b.WriteByte('\\')
-		switch text[i] {
-		case '\n':
-			b.WriteByte('n')
-		case '\r':
-			b.WriteByte('r')
-		case '\t':
-			b.WriteByte('t')
-		default:
-			b.WriteByte('\\')
-		}
-		text = text[i+1:]
+// copyText reads as COPY's text format of inputs. It writes the next rows while
+// Postgres works on the last.
+type copyText struct {
+	columns []string
+	inputs  []*input // those that are still to be written
+	buf     bytes.Buffer
+}
+
+// Read implements io.Reader.
+func (c *copyText) Read(p []byte) (int, error) {
+	for c.buf.Len() < len(p) && len(c.inputs) > 0 {
+		c.write(c.inputs[0])
+		c.inputs = c.inputs[1:]
 	}
+	return c.buf.Read(p)
+}
+
+func (c *copyText) write(in *input) {
+	values := in.values
+	for i, column := range c.columns {
+		if i > 0 {
+			c.buf.WriteByte('\t')
+		}
+		if len(values) == 0 || values[0].column != column {
+			c.buf.WriteString(`\N`)
+			continue
+		}
+		c.writeEscaped(values[0].text)
+		values = values[1:]
+	}
+	c.buf.WriteByte('\n')
+}
+
+// writeEscaped escapes what COPY's text format wants escaped (postgres docs,
+// COPY, "Text Format").
+func (c *copyText) writeEscaped(text string) {
+	written := 0
+	for i := 0; i < len(text); i++ {
+		var escaped string
+		switch text[i] {
+		case '\\':
+			escaped = `\\`
+		case '\n':
+			escaped = `\n`
+		case '\r':
+			escaped = `\r`
+		case '\t':
+			escaped = `\t`
+		default:
+			continue
+		}
+		c.buf.WriteString(text[written:i])
+		c.buf.WriteString(escaped)
+		written = i + 1
+	}
+	c.buf.WriteString(text[written:])
 }
 
 // list writes column names for a statement, each behind prefix.
@@ -131,17 +181,22 @@ func once(inputs []*input) []*input {
 func keys(inputs []*input) []*string {
 	ids := make([]*string, len(inputs))
 	for i, in := range inputs {
-		if id, ok := in.values["id"]; ok {
+		if id, ok := in.get("id"); ok {
 			ids[i] = &id
 		}
 	}
 	return ids
 }
 
-// knownSQL returns which of the ids a table has already, by their positions.
-func knownSQL(t table, rel *relation) string {
-	return fmt.Sprintf("select k.position::int - 1 from unnest($1::text[]::%s[]) with ordinality as k (id, position) "+
-		"where exists (select from %s t where t.id = k.id)", rel.columns["id"], t.quoted())
+// matchSQL returns a from clause for the rows r of a table whose ids are among
+// $1, with their positions k.position. Where there is a key it is used for each
+// id by itself: for thousands of ids Postgres would rather read the table.
+func matchSQL(t table, rel *relation, locking string) string {
+	ids := fmt.Sprintf("unnest($1::text[]::%s[]) with ordinality as k (id, position)", rel.columns["id"])
+	if rel.keyed {
+		return fmt.Sprintf("from %s cross join lateral (select * from %s t where t.id = k.id limit 1 %s) r", ids, t.quoted(), locking)
+	}
+	return fmt.Sprintf("from %s join %s r on r.id = k.id %s", ids, t.quoted(), locking)
 }
 
 // newInputs returns the inputs of each table that it does not have yet. Nobody
@@ -152,7 +207,8 @@ func (l *Loader) newInputs(ctx context.Context, tx pgx.Tx, tables []table, input
 	batch := &pgx.Batch{}
 	for _, t := range tables {
 		inputs[t] = once(inputs[t])
-		batch.Queue(knownSQL(t, l.catalog.relation(t)), keys(inputs[t])).Query(func(rows pgx.Rows) error {
+		sql := "select k.position::int - 1 " + matchSQL(t, l.catalog.relation(t), "")
+		batch.Queue(sql, keys(inputs[t])).Query(func(rows pgx.Rows) error {
 			known, err := pgx.CollectRows(rows, pgx.RowTo[int])
 			if err != nil {
 				return &tableError{t, err}

@@ -22,8 +22,8 @@ type need struct {
 }
 
 // needsOf returns what the rows need, by table: the standard columns, and those
-// for which there is a value, each with the narrowest type that holds all of
-// the batch's values.
+// for which there is a value and no column yet, as far as the catalog was read,
+// each with the narrowest type that holds all of the batch's values.
 func (l *Loader) needsOf(items []*item) map[table]need {
 	needs := make(map[table]need)
 	add := func(r *row, s Source) {
@@ -32,12 +32,16 @@ func (l *Loader) needsOf(items []*item) map[table]need {
 			n = need{source: s, standard: r.standard, columns: columns{}}
 			needs[r.table] = n
 		}
-		for column, v := range r.cells {
-			typ := v.columnType()
-			if before, seen := n.columns[column]; seen {
+		known := l.catalog.relation(r.table)
+		for _, c := range r.cells {
+			if known != nil && known.columns[c.column] != "" {
+				continue
+			}
+			typ := c.value.columnType()
+			if before, seen := n.columns[c.column]; seen {
 				typ = common(before, typ)
 			}
-			n.columns[column] = typ
+			n.columns[c.column] = typ
 		}
 	}
 	for _, it := range items {

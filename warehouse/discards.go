@@ -19,13 +19,13 @@ func (l *Loader) insertDiscards(ctx context.Context, tx pgx.Tx, fresh []*input) 
 	for _, in := range fresh {
 		for _, v := range in.lost {
 			schema := in.row.table.schema
-			bySchema[schema] = append(bySchema[schema], &input{values: map[string]string{
-				"table_name":   in.row.table.name,
-				"row_id":       in.row.id,
-				"column_name":  v.column,
-				"column_value": v.value,
-				"reason":       v.reason,
-				"received_at":  event.FormatTime(in.item.event.ReceivedAt),
+			bySchema[schema] = append(bySchema[schema], &input{values: []entry{ // in the order of columns
+				{"column_name", v.column},
+				{"column_value", v.value},
+				{"reason", v.reason},
+				{"received_at", event.FormatTime(in.item.event.ReceivedAt)},
+				{"row_id", in.row.id},
+				{"table_name", in.row.table.name},
 			}})
 		}
 	}

@@ -1,8 +1,8 @@
 package warehouse
 
 import (
-	"maps"
 	"slices"
+	"strings"
 
 	"github.com/tidwall/gjson"
 )
@@ -11,13 +11,23 @@ import (
 // JSON text.
 const maxDepth = 16
 
-// cells are the values of a row by column.
-type cells map[string]value
-
-// field is a value of an object and the keys that lead to it.
+// field is a value of an object, with the column that it is for.
 type field struct {
-	path  []string
-	value value
+	cell
+	// exact says that the key was the column's name already.
+	exact bool
+}
+
+// member is a key of an object with what it holds.
+type member struct {
+	key   string
+	value gjson.Result
+}
+
+// flattener flattens objects. Its memory serves one after the other.
+type flattener struct {
+	fields  []field
+	members []member // of the object and of those that it is in
 }
 
 // flatten puts the values of an object into columns. prefix, if it is not
@@ -27,52 +37,60 @@ type field struct {
 // Different keys may mean one column: a.b, a_b and aB do. The key that is the
 // column's name wins, else the first in sorted order, whatever the order was in
 // the event. What the others hold is returned as lost, if it differs.
-func flatten(object gjson.Result, prefix string, reserved func(string) bool) (cells, []lost) {
-	fields := collect(object, nil, nil)
-	slices.SortStableFunc(fields, func(a, b field) int { return rank(a) - rank(b) })
-	out := make(cells, len(fields))
-	var losers []lost
-	for _, f := range fields {
-		path := f.path
-		if prefix != "" {
-			path = slices.Insert(slices.Clone(path), 0, prefix)
+func (f *flattener) flatten(object gjson.Result, prefix string, reserved func(string) bool) (cells, []lost) {
+	f.fields, f.members = f.fields[:0], f.members[:0]
+	f.collect(object, prefix, 1)
+	for i := range f.fields {
+		f.fields[i].column = ownName(f.fields[i].column, reserved)
+	}
+	slices.SortStableFunc(f.fields, func(a, b field) int {
+		if order := strings.Compare(a.column, b.column); order != 0 || a.exact == b.exact {
+			return order
 		}
-		column := columnName(path, reserved)
-		winner, taken := out[column]
-		switch {
-		case !taken:
-			out[column] = f.value
-		case winner != f.value:
-			losers = append(losers, lost{column: column, value: f.value.text, reason: lostCollision})
+		if a.exact {
+			return -1
+		}
+		return 1
+	})
+	out := make(cells, 0, len(f.fields))
+	var losers []lost
+	for _, f := range f.fields {
+		switch last := len(out) - 1; {
+		case last < 0 || out[last].column != f.column:
+			out = append(out, f.cell)
+		case out[last].value != f.value:
+			losers = append(losers, lost{column: f.column, value: f.value.text, reason: lostCollision})
 		}
 	}
 	return out, losers
 }
 
-// rank is 0 for a key that is the column's name already and 1 for all others.
-func rank(f field) int {
-	if len(f.path) == 1 && f.path[0] == joinedSlug(f.path) {
-		return 0
-	}
-	return 1
-}
-
-// collect appends the fields of an object and of the objects in it, in sorted
+// collect adds the fields of an object, and of the objects in it, in sorted
 // order. Where a key is repeated the last one counts, as in every common JSON
-// decoder.
-func collect(object gjson.Result, path []string, fields []field) []field {
-	members := make(map[string]gjson.Result)
+// decoder. parent is the slug of the keys that lead to the object.
+func (f *flattener) collect(object gjson.Result, parent string, depth int) {
+	first := len(f.members)
 	object.ForEach(func(key, v gjson.Result) bool {
-		members[key.Str] = v
+		f.members = append(f.members, member{key.Str, v})
 		return true
 	})
-	for _, key := range slices.Sorted(maps.Keys(members)) {
-		v, below := members[key], append(slices.Clone(path), key)
-		if v.IsObject() && len(below) < maxDepth {
-			fields = collect(v, below, fields)
-		} else if value, ok := valueOf(v); ok {
-			fields = append(fields, field{below, value})
+	end := len(f.members)
+	slices.SortStableFunc(f.members[first:end], func(a, b member) int { return strings.Compare(a.key, b.key) })
+	for i := first; i < end; i++ {
+		m := f.members[i]
+		if i+1 < end && f.members[i+1].key == m.key {
+			continue
+		}
+		name := slug(m.key, "key_")
+		exact := depth == 1 && name == m.key
+		if parent != "" {
+			name = parent + "_" + name
+		}
+		if m.value.IsObject() && depth < maxDepth {
+			f.collect(m.value, name, depth+1)
+		} else if value, ok := valueOf(m.value); ok {
+			f.fields = append(f.fields, field{cell{name, value}, exact})
 		}
 	}
-	return fields
+	f.members = f.members[:first]
 }

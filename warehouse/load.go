@@ -36,8 +36,8 @@ func (it *item) uses(t table) bool {
 // have.
 func (it *item) misses(t table, r *relation) bool {
 	missing := func(c cells) bool {
-		for column := range c {
-			if r.columns[column] == "" {
+		for _, cell := range c {
+			if r.columns[cell.column] == "" {
 				return true
 			}
 		}
@@ -251,7 +251,7 @@ func (l *Loader) insertAll(ctx context.Context, tx pgx.Tx, items []*item, stamps
 		if state := it.record.state; state != nil && isFresh[&it.record.rows[0]] {
 			in := l.fit(it, state, stamps)
 			fresh = append(fresh, in)
-			if _, ok := in.values["id"]; ok {
+			if _, ok := in.get("id"); ok {
 				states[state.table] = append(states[state.table], in)
 			}
 		}
@@ -270,7 +270,7 @@ func (l *Loader) fit(it *item, r *row, stamps map[string]time.Time) *input {
 	in := fit(it, r, rel)
 	if _, ok := r.standard["uuid_ts"]; ok {
 		if text, ok := rel.columns["uuid_ts"].cast(timeValue(stamps[r.table.schema])); ok {
-			in.values["uuid_ts"] = text
+			in.set("uuid_ts", text)
 		}
 	}
 	return in

@@ -241,12 +241,13 @@ func (l *Loader) Deliver(ctx context.Context, batch []event.Event) []delivery.Ou
 	}
 	start := l.now()
 	items := make([]*item, 0, len(batch))
+	var flat flattener
 	for i, e := range batch {
 		if !wanted(e) {
 			outcomes[i] = delivery.Skipped(delivery.ReasonIntegrations)
 			continue
 		}
-		record, err := recordOf(e)
+		record, err := flat.record(e)
 		if err != nil {
 			outcomes[i] = delivery.Dead(delivery.ReasonUnreadable, err)
 			continue

@@ -39,26 +39,14 @@ func eventTable(event string) string {
 	return identifier(name)
 }
 
-// columnName returns the column of a key below others, context.app.version for
-// example. reserved says which names are taken by other columns of the row: the
-// key gets an underscore in front, as _id and _uuid have in schemas that
-// Segment made.
-func columnName(path []string, reserved func(string) bool) string {
-	name := joinedSlug(path)
-	if reserved(name) {
-		name = "_" + name
+// ownName returns the column of a slug. reserved says which names are taken by
+// other columns of the row: the slug gets an underscore in front, as _id and
+// _uuid have in schemas that Segment made.
+func ownName(slug string, reserved func(string) bool) string {
+	if reserved(slug) {
+		slug = "_" + slug
 	}
-	return identifier(name)
-}
-
-// joinedSlug returns the slug of a path before any rule on reserved or long
-// names applies.
-func joinedSlug(path []string) string {
-	slugs := make([]string, len(path))
-	for i, key := range path {
-		slugs[i] = slug(key, "key_")
-	}
-	return strings.Join(slugs, "_")
+	return identifier(slug)
 }
 
 // slug is Segment's own: github.com/segmentio/go-snakecase is what names its

@@ -78,6 +78,15 @@ func TestSchemaNames(t *testing.T) {
 	}
 }
 
+// columnName returns the column of a key below others.
+func columnName(path []string, reserved func(string) bool) string {
+	slugs := make([]string, len(path))
+	for i, key := range path {
+		slugs[i] = slug(key, "key_")
+	}
+	return ownName(strings.Join(slugs, "_"), reserved)
+}
+
 func TestColumnNames(t *testing.T) {
 	t.Parallel()
 	reserved := reservedIn(trackColumns)

@@ -15,14 +15,14 @@ var rejectedColumns = columns{
 // the door gave it.
 func rejectedRecord(e event.Event) record {
 	c := cells{
-		"id":          {text, cleanText(e.ID)},
-		"received_at": timeValue(e.ReceivedAt),
-		"source":      {text, cleanText(e.Source)},
+		{"id", value{text, cleanText(e.ID)}},
+		{"received_at", timeValue(e.ReceivedAt)},
+		{"source", value{text, cleanText(e.Source)}},
 	}
 	for _, column := range []string{"reason", "detail", "body"} {
-		c[column] = value{text, cleanText(e.Get(column).String())}
+		c = append(c, cell{column, value{text, cleanText(e.Get(column).String())}})
 	}
 	return record{rows: []row{{
-		table: table{ownSchema, "rejected_events"}, id: cleanText(e.ID), cells: c, standard: rejectedColumns,
+		table: table{ownSchema, "rejected_events"}, id: cleanText(e.ID), cells: sortCells(c), standard: rejectedColumns,
 	}}}
 }

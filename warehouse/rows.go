@@ -2,6 +2,7 @@ package warehouse
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/tidwall/gjson"
 
@@ -42,110 +43,151 @@ type record struct {
 	state *row
 }
 
-// recordOf maps an event to its rows.
-func recordOf(e event.Event) (record, error) {
+// record maps an event to its rows.
+func (f *flattener) record(e event.Event) (record, error) {
 	if e.Type == event.Rejected {
 		return rejectedRecord(e), nil
 	}
 	if !gjson.ValidBytes(e.Body) {
 		return record{}, fmt.Errorf("the body is not valid JSON")
 	}
-	schema := schemaName(e.Source)
-	call := func(name string, standard columns) row {
-		r := row{table: table{schema, name}, id: cleanText(e.ID), cells: callCells(e), standard: standard}
-		r.flatten(e.Get("context"), "context", nobody)
-		return r
-	}
+	c := f.read(e)
 	switch e.Type {
 	case event.Track:
-		return trackRecord(e, call), nil
+		return c.track(), nil
 	case event.Identify:
-		r := call("identifies", callColumns)
-		r.flatten(e.Get("traits"), "", reservedIn(callColumns))
-		return record{rows: []row{r}, state: r.state("users", e.UserID())}, nil
+		r := c.row("identifies", callColumns)
+		c.add(&r, c.traits, reservedIn(callColumns))
+		return record{rows: []row{r}, state: r.state("users", c.userID.String())}, nil
 	case event.Group:
-		r := call("groups", groupColumns)
-		group := e.Get("groupId").String()
+		r := c.row("groups", groupColumns)
+		group := c.groupID.String()
 		r.cells.text("group_id", group)
-		r.flatten(e.Get("traits"), "", reservedIn(groupColumns))
+		c.add(&r, c.traits, reservedIn(groupColumns))
 		return record{rows: []row{r}, state: r.state("accounts", group)}, nil
 	case event.Page:
-		return record{rows: []row{visitRow(e, call("pages", callColumns))}}, nil
+		return record{rows: []row{c.visit("pages")}}, nil
 	case event.Screen:
-		return record{rows: []row{visitRow(e, call("screens", callColumns))}}, nil
+		return record{rows: []row{c.visit("screens")}}, nil
 	case event.Alias:
-		r := call("aliases", aliasColumns)
-		r.cells.text("previous_id", e.PreviousID())
-		r.flatten(e.Get("traits"), "", reservedIn(aliasColumns))
+		r := c.row("aliases", aliasColumns)
+		r.cells.text("previous_id", c.previousID.String())
+		c.add(&r, c.traits, reservedIn(aliasColumns))
 		return record{rows: []row{r}}, nil
 	default:
 		return record{}, fmt.Errorf("there is no table for calls of type %q", e.Type)
 	}
 }
 
-// trackRecord makes the row of tracks, which has no properties, and that of the
-// event's own table.
-func trackRecord(e event.Event, call func(string, columns) row) record {
-	name := eventTable(e.Name())
-	rows := []row{call("tracks", trackColumns), call(name, trackColumns)}
-	for _, r := range rows {
-		r.cells["event"] = value{text, name}
-		r.cells["event_text"] = value{text, cleanText(e.Name())}
+// call is an event taken apart, and what its rows have in common.
+type call struct {
+	*flattener
+	id, schema                                         string
+	userID, groupID, previousID, event, name, category gjson.Result
+	anonymousID, sentAt, timestamp, originalTimestamp  gjson.Result
+	context, properties, traits                        gjson.Result
+	// common are the standard columns of all calls and those of context.
+	common cells
+	lost   []lost
+}
+
+// read takes an event apart.
+func (f *flattener) read(e event.Event) *call {
+	c := &call{flattener: f, id: cleanText(e.ID), schema: schemaName(e.Source)}
+	gjson.ParseBytes(e.Body).ForEach(func(key, v gjson.Result) bool {
+		switch key.Str {
+		case "userId":
+			c.userID = v
+		case "anonymousId":
+			c.anonymousID = v
+		case "groupId":
+			c.groupID = v
+		case "previousId":
+			c.previousID = v
+		case "event":
+			c.event = v
+		case "name":
+			c.name = v
+		case "category":
+			c.category = v
+		case "sentAt":
+			c.sentAt = v
+		case "timestamp":
+			c.timestamp = v
+		case "originalTimestamp":
+			c.originalTimestamp = v
+		case "context":
+			c.context = v
+		case "properties":
+			c.properties = v
+		case "traits":
+			c.traits = v
+		}
+		return true
+	})
+	standard := make(cells, 0, len(callColumns))
+	standard = append(standard, cell{"id", value{text, c.id}}, cell{"received_at", timeValue(e.ReceivedAt)})
+	standard.text("anonymous_id", c.anonymousID.String())
+	standard.text("user_id", c.userID.String())
+	for _, t := range []struct {
+		column string
+		at     gjson.Result
+	}{{"sent_at", c.sentAt}, {"timestamp", c.timestamp}, {"original_timestamp", c.originalTimestamp}} {
+		if v, ok := valueOf(t.at); ok {
+			standard.set(t.column, v)
+		}
 	}
-	rows[1].flatten(e.Get("properties"), "", reservedIn(trackColumns))
+	var ofContext cells
+	ofContext, c.lost = f.flatten(c.context, "context", nobody)
+	c.common = joined(standard, ofContext)
+	return c
+}
+
+// row begins a row with what all rows of the call have.
+func (c *call) row(name string, standard columns) row {
+	return row{
+		table: table{c.schema, name}, id: c.id, standard: standard,
+		cells: slices.Clone(c.common), lost: slices.Clone(c.lost),
+	}
+}
+
+// track makes the row of tracks, which has no properties, and that of the
+// event's own table.
+func (c *call) track() record {
+	name := eventTable(c.event.String())
+	c.common.set("event", value{text, name})
+	c.common.set("event_text", value{text, cleanText(c.event.String())})
+	rows := []row{c.row("tracks", trackColumns), c.row(name, trackColumns)}
+	c.add(&rows[1], c.properties, reservedIn(trackColumns))
 	return record{rows: rows}
 }
 
-// visitRow adds what pages and screens have. The SDKs send a name and category
+// visit makes the row of a page or screen. The SDKs send a name and category
 // beside the properties or among them, or both.
-func visitRow(e event.Event, r row) row {
-	r.flatten(e.Get("properties"), "", reservedIn(callColumns))
-	for _, column := range []string{"name", "category"} {
-		v, ok := valueOf(e.Get(column))
-		property, both := r.cells[column]
+func (c *call) visit(name string) row {
+	r := c.row(name, callColumns)
+	c.add(&r, c.properties, reservedIn(callColumns))
+	for _, beside := range []struct {
+		column string
+		sent   gjson.Result
+	}{{"name", c.name}, {"category", c.category}} {
+		v, ok := valueOf(beside.sent)
+		property, both := r.cells.get(beside.column)
 		if !ok || both && v.text == "" {
 			continue
 		}
 		if both && v != property {
-			r.lost = append(r.lost, lost{column, property.text, lostCollision})
+			r.lost = append(r.lost, lost{beside.column, property.text, lostCollision})
 		}
-		r.cells[column] = v
+		r.cells.set(beside.column, v)
 	}
 	return r
 }
 
-// callCells are the standard columns that all calls have. uuid_ts is not among
-// them: it belongs to the load.
-func callCells(e event.Event) cells {
-	c := cells{
-		"id":          {text, cleanText(e.ID)},
-		"received_at": timeValue(e.ReceivedAt),
-	}
-	c.text("anonymous_id", e.AnonymousID())
-	c.text("user_id", e.UserID())
-	for column, field := range map[string]string{
-		"sent_at": "sentAt", "timestamp": "timestamp", "original_timestamp": "originalTimestamp",
-	} {
-		if v, ok := valueOf(e.Get(field)); ok {
-			c[column] = v
-		}
-	}
-	return c
-}
-
-// text puts a string into a column, nothing for an empty one.
-func (c cells) text(column, s string) {
-	if s != "" {
-		c[column] = value{text, cleanText(s)}
-	}
-}
-
-// flatten adds the values of an object to the row.
-func (r *row) flatten(object gjson.Result, prefix string, reserved func(string) bool) {
-	found, losers := flatten(object, prefix, reserved)
-	for column, v := range found {
-		r.cells[column] = v
-	}
+// add adds the values of an object to a row of the call.
+func (c *call) add(r *row, object gjson.Result, reserved func(string) bool) {
+	found, losers := c.flatten(object, "", reserved)
+	r.cells = joined(r.cells, found)
 	r.lost = append(r.lost, losers...)
 }
 
@@ -157,14 +199,16 @@ func (r row) state(name, id string) *row {
 		return nil
 	}
 	id = cleanText(id)
-	about := make(cells, len(r.cells))
-	for column, v := range r.cells {
-		if _, ofCall := r.standard[column]; !ofCall {
-			about[column] = v
+	about := make(cells, 0, len(r.cells))
+	for _, c := range r.cells {
+		if _, ofCall := r.standard[c.column]; !ofCall {
+			about = append(about, c)
 		}
 	}
-	about["id"] = value{text, id}
-	about["received_at"] = r.cells["received_at"]
+	about.set("id", value{text, id})
+	if received, ok := r.cells.get("received_at"); ok {
+		about.set("received_at", received)
+	}
 	return &row{table: table{r.table.schema, name}, id: id, cells: about, standard: stateColumns}
 }
 

@@ -33,8 +33,8 @@ func (k kind) String() string {
 
 func golden(r row) goldenRow {
 	g := goldenRow{Table: r.table.schema + "." + r.table.name, ID: r.id, Cells: map[string]string{}}
-	for column, v := range r.cells {
-		g.Cells[column] = v.kind.String() + " " + v.text
+	for _, c := range r.cells {
+		g.Cells[c.column] = c.value.kind.String() + " " + c.value.text
 	}
 	for _, v := range r.lost {
 		g.Lost = append(g.Lost, v.column+" "+v.value+" "+v.reason)
@@ -59,7 +59,7 @@ func TestRows(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			record, err := recordOf(eventOf(t, "app", arrival, string(call)))
+			record, err := new(flattener).record(eventOf(t, "app", arrival, string(call)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -102,7 +102,7 @@ func TestRejectedRow(t *testing.T) {
 	t.Parallel()
 	e := event.Reject([]byte(`{"type":"tr`+"\x00"+`ack","writeKey":"secret"}`), event.Stamp{Source: "app", ReceivedAt: arrival},
 		&event.RejectError{Reason: event.ReasonNoEventName, Detail: "a track call needs a name"})
-	record, err := recordOf(e)
+	record, err := new(flattener).record(e)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func TestUnreadableEvents(t *testing.T) {
 		{ID: "1", Type: event.Track, Body: []byte(`{"event":`)},
 		{ID: "2", Type: "import", Body: []byte(`{}`)},
 	} {
-		if _, err := recordOf(e); err == nil {
+		if _, err := new(flattener).record(e); err == nil {
 			t.Errorf("event %s has rows", e.ID)
 		}
 	}
@@ -138,7 +138,7 @@ func TestFlattenIsDeterministic(t *testing.T) {
 	var want []goldenRow
 	for range keys {
 		keys = append(keys[1:], keys[0])
-		record, err := recordOf(track(t, "m", "X", "{"+strings.Join(keys, ",")+"}"))
+		record, err := new(flattener).record(track(t, "m", "X", "{"+strings.Join(keys, ",")+"}"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,14 +156,14 @@ func TestFlattenIsDeterministic(t *testing.T) {
 func TestFlattenLosesNothing(t *testing.T) {
 	t.Parallel()
 	deep := strings.Repeat(`{"k":`, 40) + "1" + strings.Repeat("}", 40)
-	record, err := recordOf(track(t, "m", "X", `{"deep":`+deep+`,"x":{"y":1,"z":2},"x_y":3}`))
+	record, err := new(flattener).record(track(t, "m", "X", `{"deep":`+deep+`,"x":{"y":1,"z":2},"x_y":3}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := record.rows[1]
 	texts := make([]string, 0, len(r.cells))
-	for _, v := range r.cells {
-		texts = append(texts, v.text)
+	for _, c := range r.cells {
+		texts = append(texts, c.value.text)
 	}
 	for _, want := range []string{"2", "3", strings.Repeat(`{"k":`, 25) + "1" + strings.Repeat("}", 25)} {
 		if !slices.Contains(texts, want) {

@@ -168,11 +168,30 @@ func castTime(v value) (string, bool) {
 	if v.kind != instant && v.kind != text {
 		return "", false
 	}
+	if input, ok := asPostgresReads(v); ok {
+		return input, true
+	}
 	t, ok := parseTime(v.text)
 	if !ok {
 		return "", false
 	}
 	return t.Format("2006-01-02T15:04:05.999999Z07:00"), true
+}
+
+// asPostgresReads returns an instant without reading it again if it has the form
+// that nearly all have: in UTC, as RFC 3339 writes it. Postgres would round what
+// is shorter than a microsecond, so it is cut.
+func asPostgresReads(v value) (string, bool) {
+	const seconds, micros = len("2006-01-02T15:04:05"), len("2006-01-02T15:04:05.000000")
+	last := len(v.text) - 1
+	if v.kind != instant || last < seconds || v.text[10] != 'T' || v.text[last] != 'Z' || v.text[16] != ':' ||
+		last > seconds && v.text[seconds] != '.' {
+		return "", false
+	}
+	if last > micros {
+		return v.text[:micros] + "Z", true
+	}
+	return v.text, true
 }
 
 // json returns the value as JSON.

@@ -53,11 +53,13 @@ func writeStates(ctx context.Context, tx pgx.Tx, t table, rel *relation, inputs 
 }
 
 // latestCalls returns when the latest call was received that each row knows,
-// the zero time if it does not say. It locks the rows, in the order of ids.
+// the zero time if it does not say. It locks the rows.
 func latestCalls(ctx context.Context, tx pgx.Tx, t table, rel *relation, inputs []*input) (map[string]time.Time, error) {
-	rows, err := tx.Query(ctx, fmt.Sprintf(
-		"select k.position::int - 1, u.received_at from unnest($1::text[]::%s[]) with ordinality as k (id, position) "+
-			"join %s u on u.id = k.id order by u.id for update of u", rel.columns["id"], t.quoted()), keys(inputs))
+	sql := "select k.position::int - 1, r.received_at " + matchSQL(t, rel, "for update")
+	if !rel.keyed {
+		sql += " of r"
+	}
+	rows, err := tx.Query(ctx, sql, keys(inputs))
 	if err != nil {
 		return nil, err
 	}
@@ -86,10 +88,12 @@ func merge(calls []*input) []*input {
 	for _, in := range ordered {
 		merged := byID[in.row.id]
 		if merged == nil {
-			byID[in.row.id] = &input{row: in.row, item: in.item, values: maps.Clone(in.values)}
+			byID[in.row.id] = &input{row: in.row, item: in.item, values: slices.Clone(in.values)}
 			continue
 		}
-		maps.Copy(merged.values, in.values)
+		for _, v := range in.values {
+			merged.set(v.column, v.text)
+		}
 	}
 	return slices.SortedFunc(maps.Values(byID), func(a, b *input) int { return strings.Compare(a.row.id, b.row.id) })
 }
@@ -104,7 +108,7 @@ func updateStates(ctx context.Context, tx pgx.Tx, t table, rel *relation, inputs
 	for i, column := range filled {
 		array := make([]*string, len(inputs))
 		for j, in := range inputs {
-			if text, ok := in.values[column]; ok {
+			if text, ok := in.get(column); ok {
 				array[j] = &text
 			}
 		}
