@@ -12,6 +12,9 @@ COPY --from=build /verobridge /verobridge
 # The spool: events that wait for Vero or Postgres. Keep it on a volume.
 COPY --from=build --chown=nonroot:nonroot /data /data
 VOLUME /data
-EXPOSE 8080 8081
+WORKDIR /data
+EXPOSE 8080
 ENTRYPOINT ["/verobridge"]
-CMD ["serve", "--config", "/etc/verobridge/verobridge.yaml"]
+# With DATABASE_URL, APP_WRITE_KEY, VERO_WRITE_KEY and VERO_AUTH_TOKEN, or with
+# a settings file: serve --config /etc/verobridge/verobridge.yaml
+CMD ["serve"]

@@ -64,7 +64,7 @@ type logFlags struct {
 
 func (f *logFlags) add(cmd *cobra.Command, level slog.Level) {
 	cmd.Flags().StringVar(&f.format, "log-format", "text", "form of log lines: text or json")
-	cmd.Flags().TextVar(&f.level, "log-level", level, "least severe log lines to write: debug, info, warn or error")
+	cmd.Flags().TextVar(&f.level, "log-level", level, "least severe log lines to write: DEBUG, INFO, WARN or ERROR")
 }
 
 func (f *logFlags) logger(w io.Writer) (*slog.Logger, error) {

@@ -23,7 +23,8 @@ func mockVeroCommand() *cobra.Command {
 		Long: `Run a Vero for development and CI. It answers the Track API below /api/v2 as
 Vero does: its checks, its answers, its de-duplication. With --bridge it also
 "sends" an email for each event and reports Sent, Delivered, Opened, Link
-Clicked and so on back to the bridge.
+Clicked and so on back to the bridge. In the bridge's settings, the destination's
+url is http://127.0.0.1:8082/api/v2.
 
 Control it over HTTP:
   POST   /mock/faults  {"status":429,"retry_after":2,"count":3,"path":"events/track"}
