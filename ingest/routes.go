@@ -51,6 +51,7 @@ func (h *handler) routes() http.Handler {
 	}
 
 	r.Handle("/webhooks/vero/{writeKey}", h.post(h.veroWebhook))
+	r.Handle("/openapi.yaml", h.get(openAPI))
 
 	r.NotFoundHandler = h.answer(func(http.ResponseWriter, *http.Request) error { return errNotFound })
 	return r
