@@ -114,7 +114,7 @@ func BenchmarkDeliverAgainstCopy(b *testing.B) {
 
 		ready := make(map[string]*loaded, len(tables))
 		for _, name := range tables {
-			ready[name] = readLoaded(b, conn, name)
+			ready[name] = readLoaded(b, conn, name, events)
 		}
 		start = time.Now()
 		err := pgx.BeginFunc(b.Context(), conn, func(tx pgx.Tx) error {
@@ -137,15 +137,20 @@ func BenchmarkDeliverAgainstCopy(b *testing.B) {
 	b.ReportMetric(100*ofCopy.Seconds()/ofLoader.Seconds(), "%-of-copy")
 }
 
-// loaded are the rows of the last load, as pgx reads them.
+// loaded are rows of a table, as pgx reads them.
 type loaded struct {
 	columns []string
 	rows    [][]any
 }
 
-func readLoaded(b *testing.B, conn *pgx.Conn, name string) *loaded {
+// readLoaded reads what the loader made of events.
+func readLoaded(b *testing.B, conn *pgx.Conn, name string, events []event.Event) *loaded {
 	b.Helper()
-	rows, err := conn.Query(b.Context(), fmt.Sprintf("select * from app.%s where uuid_ts = (select uuid_ts from verobridge.loads where schema = 'app')", name))
+	ids := make([]string, len(events))
+	for i, e := range events {
+		ids[i] = e.ID
+	}
+	rows, err := conn.Query(b.Context(), "select * from app."+name+" where id = any($1)", ids)
 	if err != nil {
 		b.Fatal(err)
 	}

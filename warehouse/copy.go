@@ -189,14 +189,11 @@ func keys(inputs []*input) []*string {
 }
 
 // matchSQL returns a from clause for the rows r of a table whose ids are among
-// $1, with their positions k.position. Where there is a key it is used for each
-// id by itself: for thousands of ids Postgres would rather read the table.
+// $1, with their positions k.position.
 func matchSQL(t table, rel *relation, locking string) string {
-	ids := fmt.Sprintf("unnest($1::text[]::%s[]) with ordinality as k (id, position)", rel.columns["id"])
-	if rel.keyed {
-		return fmt.Sprintf("from %s cross join lateral (select * from %s t where t.id = k.id limit 1 %s) r", ids, t.quoted(), locking)
-	}
-	return fmt.Sprintf("from %s join %s r on r.id = k.id %s", ids, t.quoted(), locking)
+	return fmt.Sprintf("from unnest($1::text[]::%[1]s[]) with ordinality as k (id, position) "+
+		"join (select * from %[2]s t where t.id = any($1::text[]::%[1]s[]) %[3]s) r on r.id = k.id",
+		rel.columns["id"], t.quoted(), locking)
 }
 
 // newInputs returns the inputs of each table that it does not have yet. Nobody

@@ -191,6 +191,11 @@ func (l *Loader) insert(ctx context.Context, items []*item) error {
 		if err := l.boundLocks(ctx, tx); err != nil {
 			return err
 		}
+		// For thousands of ids Postgres would rather read a whole table than use
+		// its key for each.
+		if _, err := tx.Exec(ctx, "set local enable_seqscan = off"); err != nil {
+			return err
+		}
 		fresh, err = l.insertAll(ctx, tx, items, stamps)
 		return err
 	})

@@ -240,32 +240,19 @@ func (l *Loader) Deliver(ctx context.Context, batch []event.Event) []delivery.Ou
 		return outcomes
 	}
 	start := l.now()
-	items := make([]*item, 0, len(batch))
-	var flat flattener
-	for i, e := range batch {
-		if !wanted(e) {
-			outcomes[i] = delivery.Skipped(delivery.ReasonIntegrations)
+	var down delivery.Outcome
+	for items := range mapAhead(batch, outcomes) {
+		if down.Unavailable() {
+			settle(items, down)
 			continue
 		}
-		record, err := flat.record(e)
-		if err != nil {
-			outcomes[i] = delivery.Dead(delivery.ReasonUnreadable, err)
-			continue
+		l.load(ctx, items, firstTry)
+		for _, it := range items {
+			if it.outcome.Unavailable() {
+				down = *it.outcome
+			}
 		}
-		items = append(items, &item{event: e, record: record, outcome: &outcomes[i]})
 	}
-	l.load(ctx, items, firstTry)
 	l.metrics.load.Observe(l.now().Sub(start).Seconds())
 	return outcomes
-}
-
-// wanted says whether the event's integrations let it into the warehouse.
-// "All": false is not meant for it (segment-docs, guides/filtering-data).
-func wanted(e event.Event) bool {
-	w := e.Get("integrations.Warehouses")
-	if w.IsObject() {
-		all := w.Get("all")
-		return !all.Exists() || all.Bool()
-	}
-	return !w.IsBool() || w.Bool()
 }

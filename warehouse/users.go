@@ -56,9 +56,6 @@ func writeStates(ctx context.Context, tx pgx.Tx, t table, rel *relation, inputs 
 // the zero time if it does not say. It locks the rows.
 func latestCalls(ctx context.Context, tx pgx.Tx, t table, rel *relation, inputs []*input) (map[string]time.Time, error) {
 	sql := "select k.position::int - 1, r.received_at " + matchSQL(t, rel, "for update")
-	if !rel.keyed {
-		sql += " of r"
-	}
 	rows, err := tx.Query(ctx, sql, keys(inputs))
 	if err != nil {
 		return nil, err

@@ -1,0 +1,77 @@
+package warehouse
+
+import (
+	"iter"
+
+	"github.com/verobridge/verobridge/internal/delivery"
+	"github.com/verobridge/verobridge/internal/event"
+)
+
+// chunkSize is how many events are loaded in one transaction. While Postgres
+// works on them the next ones are mapped.
+const chunkSize = 1000
+
+// chunk is a part of a batch, mapped.
+type chunk struct {
+	items    []*item
+	panicked any // what the mapping panicked with
+}
+
+// mapAhead maps a batch chunk by chunk, ahead of who takes them. Events that
+// have no rows get their outcomes and are left out.
+func mapAhead(batch []event.Event, outcomes []delivery.Outcome) iter.Seq[[]*item] {
+	return func(yield func([]*item) bool) {
+		chunks := make(chan chunk, len(batch)/chunkSize+2) // room for all, so nobody waits in vain
+		go func() {
+			defer close(chunks)
+			// The spool takes care of a panic, but not of one in a goroutine.
+			defer func() {
+				if p := recover(); p != nil {
+					chunks <- chunk{panicked: p}
+				}
+			}()
+			var flat flattener
+			for from := 0; from < len(batch); from += chunkSize {
+				to := min(from+chunkSize, len(batch))
+				chunks <- chunk{items: flat.items(batch[from:to], outcomes[from:to])}
+			}
+		}()
+		for c := range chunks {
+			if c.panicked != nil {
+				panic(c.panicked)
+			}
+			if !yield(c.items) {
+				return
+			}
+		}
+	}
+}
+
+// items maps events to their rows.
+func (f *flattener) items(events []event.Event, outcomes []delivery.Outcome) []*item {
+	items := make([]*item, 0, len(events))
+	for i, e := range events {
+		if !wanted(e) {
+			outcomes[i] = delivery.Skipped(delivery.ReasonIntegrations)
+			continue
+		}
+		record, err := f.record(e)
+		if err != nil {
+			outcomes[i] = delivery.Dead(delivery.ReasonUnreadable, err)
+			continue
+		}
+		items = append(items, &item{event: e, record: record, outcome: &outcomes[i]})
+	}
+	return items
+}
+
+// wanted says whether the event's integrations let it into the warehouse.
+// "All": false is not meant for it (segment-docs, guides/filtering-data).
+func wanted(e event.Event) bool {
+	w := e.Get("integrations.Warehouses")
+	if w.IsObject() {
+		all := w.Get("all")
+		return !all.Exists() || all.Bool()
+	}
+	return !w.IsBool() || w.Bool()
+}
