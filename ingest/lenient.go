@@ -44,9 +44,10 @@ func nesting(body []byte) int {
 	for i := 0; i < len(body); i++ {
 		switch c := body[i]; {
 		case quoted:
-			if c == '\\' {
+			switch c {
+			case '\\':
 				i++
-			} else if c == '"' {
+			case '"':
 				quoted = false
 			}
 		case c == '"':

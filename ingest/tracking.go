@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/tidwall/gjson"
@@ -69,12 +70,12 @@ func (h *handler) batch(channel string) endpoint {
 // Where the key opens none, the call is refused alone and kept for the source
 // of its batch.
 func (h *handler) owner(r *http.Request, key string, of *Source) (string, *event.RejectError) {
-	switch own, err := h.keys.authenticate(r, key); err {
-	case nil:
+	switch own, err := h.keys.authenticate(r, key); {
+	case err == nil:
 		return own.source.Name, nil
-	case errOrigin:
+	case errors.Is(err, errOrigin):
 		return of.Name, &event.RejectError{Reason: event.ReasonOrigin, Detail: errOrigin.message}
-	case errDisabled:
+	case errors.Is(err, errDisabled):
 		return of.Name, &event.RejectError{Reason: event.ReasonUnknownKey, Detail: errDisabled.message}
 	default:
 		return of.Name, &event.RejectError{Reason: event.ReasonUnknownKey, Detail: errUnknownKey.message}
