@@ -3,12 +3,14 @@ package warehouse
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/verobridge/verobridge/internal/delivery"
 	"github.com/verobridge/verobridge/internal/event"
 	"github.com/verobridge/verobridge/internal/pgtest"
 )
@@ -163,4 +165,28 @@ func readLoaded(b *testing.B, conn *pgx.Conn, name string, events []event.Event)
 		b.Fatal(err)
 	}
 	return l
+}
+
+// BenchmarkWriteReports writes two reports for each event, as many as a bridge
+// with one destination beside the warehouse has.
+func BenchmarkWriteReports(b *testing.B) {
+	l := benchLoader(b)
+	for b.Loop() {
+		b.StopTimer()
+		var reports []delivery.Report
+		for _, e := range benchBatch(b, 1000) {
+			call := delivery.Call{
+				Method: "POST", URL: "https://api.getvero.com/api/v2/events/track", Status: 200, Answer: `{"status":200,"message":"Success."}`, At: arrival,
+				Request: json.RawMessage(`{"identity":{"id":"user-1"},"event_name":"Order Completed","data":{"order_id":"o-1","total":12.50,"currency":"EUR"}}`),
+			}
+			reports = append(reports,
+				delivery.ReportOf(e, "warehouse", delivery.Delivered(), 1, arrival),
+				delivery.ReportOf(e, "vero", delivery.Delivered(call), 1, arrival))
+		}
+		b.StartTimer()
+		if err := l.WriteReports(b.Context(), reports); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(2000*float64(b.N)/b.Elapsed().Seconds(), "reports/s")
 }

@@ -263,7 +263,7 @@ func awaitCondition(t *testing.T, what string, is func() bool) {
 }
 
 // pause lets time pass. Between two looks, or as a part of a scenario.
-func pause(t *testing.T, d time.Duration) {
+func pause(t testing.TB, d time.Duration) {
 	t.Helper()
 	select {
 	case <-time.After(d):

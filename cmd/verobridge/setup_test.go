@@ -45,7 +45,7 @@ type world struct {
 	url    string
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	vero := mockvero.New(mockvero.Options{AuthToken: veroToken})
 	s := testSettings(t, serve(t, vero))
@@ -54,7 +54,7 @@ func newWorld(t *testing.T) *world {
 }
 
 // serve gives the mock of Vero an address for the length of the test.
-func serve(t *testing.T, vero *mockvero.Server) (url string) {
+func serve(t testing.TB, vero *mockvero.Server) (url string) {
 	t.Helper()
 	server := httptest.NewServer(vero)
 	t.Cleanup(func() {
@@ -66,7 +66,7 @@ func serve(t *testing.T, vero *mockvero.Server) (url string) {
 }
 
 // startTestBridge starts a bridge that stops with the test.
-func startTestBridge(t *testing.T, s settings, log *slog.Logger) *bridge {
+func startTestBridge(t testing.TB, s settings, log *slog.Logger) *bridge {
 	t.Helper()
 	b, err := startBridge(t.Context(), s, log)
 	if err != nil {
@@ -82,7 +82,7 @@ func startTestBridge(t *testing.T, s settings, log *slog.Logger) *bridge {
 	return b
 }
 
-func testSettings(t *testing.T, veroURL string) settings {
+func testSettings(t testing.TB, veroURL string) settings {
 	t.Helper()
 	s := defaultSettings()
 	s.Listen, s.Admin.Listen = "127.0.0.1:0", "127.0.0.1:0"
@@ -96,7 +96,7 @@ func testSettings(t *testing.T, veroURL string) settings {
 	return s
 }
 
-func connect(t *testing.T, url string) *pgx.Conn {
+func connect(t testing.TB, url string) *pgx.Conn {
 	t.Helper()
 	db, err := pgx.Connect(t.Context(), url)
 	if err != nil {
@@ -107,7 +107,7 @@ func connect(t *testing.T, url string) *pgx.Conn {
 }
 
 // post sends a body to the public API and fails unless the answer is a success.
-func (w *world) post(t *testing.T, path, key string, body []byte) {
+func (w *world) post(t testing.TB, path, key string, body []byte) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.url+path, bytes.NewReader(body))
 	if err != nil {
@@ -131,7 +131,7 @@ func (w *world) post(t *testing.T, path, key string, body []byte) {
 }
 
 // await asks the database until the answer is yes.
-func (w *world) await(t *testing.T, what, query string, args ...any) {
+func (w *world) await(t testing.TB, what, query string, args ...any) {
 	t.Helper()
 	started := time.Now()
 	for {
