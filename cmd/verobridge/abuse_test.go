@@ -85,7 +85,7 @@ func TestSiege(t *testing.T) {
 	const (
 		requests  = 60
 		mostTime  = 5 * time.Second // for one answer, with two cores for all of this
-		mostHeap  = 384 << 20
+		mostHeap  = 512 << 20
 		floodRate = 2
 	)
 	s := testSettings(t, serve(t, mockvero.New(mockvero.Options{AuthToken: veroToken})))
