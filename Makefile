@@ -57,14 +57,13 @@ down: ## Stop the containers; their data stays
 migrate: build ## Make or update verobridge's own tables at DATABASE_URL
 	./bin/verobridge migrate
 
-# What tests and dev need beside Go, where it is missing. On Debian the
-# installation of Postgres would also start a server that nobody asked for;
-# policy-rc.d cannot be assumed, so it is left to the distribution.
-ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+# What tests and dev need beside Go, installed where it is missing: $(1) through
+# apt-get, $(2) through brew.
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 define install
 	@set -e; if command -v apt-get >/dev/null; then \
-		$(ROOT) apt-get update -qq; \
-		DEBIAN_FRONTEND=noninteractive $(ROOT) apt-get install -y -qq --no-install-recommends $(1) >/dev/null; \
+		$(SUDO) apt-get update -qq; \
+		DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $(1) >/dev/null; \
 	elif command -v brew >/dev/null; then brew install $(2); \
 	else echo "please install $(1) (this machine has neither apt-get nor brew)" >&2; exit 1; fi
 endef
@@ -72,13 +71,22 @@ endef
 postgres: ## Install Postgres if it is missing
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb /opt/homebrew/opt/postgresql*/bin/initdb /usr/local/opt/postgresql*/bin/initdb >/dev/null 2>&1 || $(MAKE) --no-print-directory install-postgres
 
-.PHONY: install-postgres install-compiler
+.PHONY: install-postgres install-compiler install-node install-chromium
 install-postgres:
 	$(call install,postgresql,postgresql)
 
+# The race detector needs a C compiler, and the tests of Segment's SDKs need
+# Node.js and a browser.
 test-programs: postgres
 	@command -v $${CC:-gcc} >/dev/null || $(MAKE) --no-print-directory install-compiler
+	@command -v npm >/dev/null || $(MAKE) --no-print-directory install-node
+	@command -v chromium chromium-browser google-chrome >/dev/null || $(MAKE) --no-print-directory install-chromium
 
-# The race detector needs a C compiler.
 install-compiler:
 	$(call install,gcc libc6-dev,gcc)
+
+install-node:
+	$(call install,nodejs npm,node)
+
+install-chromium:
+	$(call install,chromium,--cask chromium)
