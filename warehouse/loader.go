@@ -187,6 +187,10 @@ func (l *Loader) prepare(ctx context.Context) (err error) {
 			}
 		}
 	}
+	// Nobody should wait for rows because somebody reads a view.
+	if err := l.createViews(ctx); err != nil {
+		l.logger.WarnContext(ctx, "the views in email_analytics are not up to date; they are made at the next start", "error", err)
+	}
 	l.prepared.Store(true)
 	return nil
 }
