@@ -122,7 +122,6 @@ func NewHandler(o Options) (http.Handler, error) {
 		log:     o.Logger,
 		now:     o.Now,
 	}
-	h.memory = newBudget(cmp.Or(o.MaxBufferedBytes, defaultBodies*h.maxBody))
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
@@ -143,6 +142,7 @@ func NewHandler(o Options) (http.Handler, error) {
 	if h.metrics, err = newMetrics(o.Registerer, o.Sources); err != nil {
 		return nil, err
 	}
+	h.memory = newBudget(cmp.Or(o.MaxBufferedBytes, defaultBodies*h.maxBody), h.metrics.buffered)
 	h.router = h.routes()
 	return h, nil
 }

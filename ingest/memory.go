@@ -3,6 +3,7 @@ package ingest
 import (
 	"io"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/semaphore"
 )
 
@@ -12,9 +13,27 @@ const bodyChunk = 4 << 10
 // budget bounds the bytes of all bodies that are held at once. Bytes are taken
 // as they arrive and not as they are announced, so that clients which announce
 // much and send it slowly hold no more than what they sent.
-type budget struct{ free *semaphore.Weighted }
+type budget struct {
+	free *semaphore.Weighted
+	held prometheus.Gauge
+}
 
-func newBudget(bytes int64) budget { return budget{semaphore.NewWeighted(bytes)} }
+func newBudget(bytes int64, held prometheus.Gauge) budget {
+	return budget{free: semaphore.NewWeighted(bytes), held: held}
+}
+
+func (b budget) take(bytes int64) (ok bool) {
+	if !b.free.TryAcquire(bytes) {
+		return false
+	}
+	b.held.Add(float64(bytes))
+	return true
+}
+
+func (b budget) giveBack(bytes int64) {
+	b.free.Release(bytes)
+	b.held.Sub(float64(bytes))
+}
 
 // share returns the share of a new request.
 func (b budget) share() *share { return &share{budget: b} }
@@ -31,7 +50,7 @@ func (s *share) reader(from io.Reader) io.Reader { return &shareReader{share: s,
 
 // release gives everything back.
 func (s *share) release() {
-	s.budget.free.Release(s.held)
+	s.budget.giveBack(s.held)
 	s.held, s.used = 0, 0
 }
 
@@ -47,7 +66,7 @@ func (r *shareReader) Read(p []byte) (int, error) {
 	s.used += int64(n)
 	if s.used > s.held {
 		chunks := (s.used - s.held + bodyChunk - 1) / bodyChunk * bodyChunk
-		if !s.budget.free.TryAcquire(chunks) {
+		if !s.budget.take(chunks) {
 			return n, errOverloaded
 		}
 		s.held += chunks

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/verobridge/verobridge/ingest"
 )
 
@@ -30,17 +32,27 @@ func (d door) stall(t *testing.T, announced, sent int) net.Conn {
 	return conn
 }
 
-// becomes posts a body until the answer has the status.
-func (d door) becomes(t *testing.T, status int, body string) answer {
+// holds waits until the bodies that are held have so many bytes.
+func holds(t *testing.T, registry *prometheus.Registry, bytes float64) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; {
-		res := d.post(t, "/v1/track", body)
-		if res.StatusCode == status {
-			return res
+	for deadline := time.Now().Add(time.Minute); ; {
+		held := -1.0
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("answer is still %d %s, want %d", res.StatusCode, res.body, status)
+		for _, family := range families {
+			if family.GetName() == "verobridge_ingest_buffered_bytes" {
+				held = family.GetMetric()[0].GetGauge().GetValue()
+			}
 		}
+		switch {
+		case held == bytes:
+			return
+		case time.Now().After(deadline):
+			t.Fatalf("%v bytes are held, want %v", held, bytes)
+		}
+		<-time.After(time.Millisecond)
 	}
 }
 
@@ -48,11 +60,13 @@ func (d door) becomes(t *testing.T, status int, body string) answer {
 // room again when the others are gone.
 func TestBodiesShareTheirMemory(t *testing.T) {
 	t.Parallel()
-	d := open(t, ingest.Options{MaxBodyBytes: 1 << 20, MaxBufferedBytes: 2 << 20})
+	registry := prometheus.NewRegistry()
+	d := open(t, ingest.Options{MaxBodyBytes: 1 << 20, MaxBufferedBytes: 2 << 20, Registerer: registry})
 	large := order[:len(order)-1] + `,"properties":{"s":"` + strings.Repeat("x", 200<<10) + `"}}`
 	first, second := d.stall(t, 1<<20, 1<<20-1), d.stall(t, 1<<20, 1<<20-64<<10)
+	holds(t, registry, 2<<20-64<<10)
 
-	res := d.becomes(t, http.StatusServiceUnavailable, large)
+	res := d.post(t, "/v1/track", large)
 	res.fails(t, http.StatusServiceUnavailable, "overloaded")
 	if got := res.Header.Get("Retry-After"); got != "1" {
 		t.Errorf("Retry-After is %q, want 1", got)
@@ -60,17 +74,21 @@ func TestBodiesShareTheirMemory(t *testing.T) {
 	d.post(t, "/v1/track", order).succeeds(t) // what is small still fits
 
 	first.Close()
-	d.becomes(t, http.StatusOK, large)
+	holds(t, registry, 1<<20-64<<10)
+	d.post(t, "/v1/track", large).succeeds(t)
 	second.Close()
+	holds(t, registry, 0)
 }
 
 // A client that announces much holds no more than what it sent.
 func TestAnnouncedBytesTakeNoMemory(t *testing.T) {
 	t.Parallel()
-	d := open(t, ingest.Options{MaxBodyBytes: 1 << 20, MaxBufferedBytes: 2 << 20})
+	registry := prometheus.NewRegistry()
+	d := open(t, ingest.Options{MaxBodyBytes: 1 << 20, MaxBufferedBytes: 2 << 20, Registerer: registry})
 	for range 200 {
 		d.stall(t, 1<<20, 1)
 	}
+	holds(t, registry, 200*4<<10)
 	body := order[:len(order)-1] + `,"properties":{"s":"` + strings.Repeat("x", 900<<10) + `"}}`
 	for range 20 {
 		d.post(t, "/v1/track", body).succeeds(t)

@@ -17,6 +17,7 @@ type metrics struct {
 	rejected *prometheus.CounterVec
 	requests *prometheus.CounterVec
 	duration prometheus.Histogram
+	buffered prometheus.Gauge
 }
 
 func newMetrics(registerer prometheus.Registerer, sources []Source) (*metrics, error) {
@@ -38,6 +39,10 @@ func newMetrics(registerer prometheus.Registerer, sources []Source) (*metrics, e
 			Help:    "Time from the first byte of the headers read to the answer written.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}),
+		buffered: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "verobridge_ingest_buffered_bytes",
+			Help: "Bytes of the bodies that are held until they are answered, in steps of 4 KiB.",
+		}),
 	}
 	// Zeroes are shown, so that a rate exists before the first event.
 	for _, s := range sources {
@@ -51,7 +56,7 @@ func newMetrics(registerer prometheus.Registerer, sources []Source) (*metrics, e
 	if registerer == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.events, m.rejected, m.requests, m.duration} {
+	for _, c := range []prometheus.Collector{m.events, m.rejected, m.requests, m.duration, m.buffered} {
 		if err := registerer.Register(c); err != nil {
 			return nil, fmt.Errorf("register ingest metrics: %w", err)
 		}

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
@@ -216,21 +215,10 @@ func (s *site) fill(t *testing.T, sent int) net.Conn {
 	if _, err := io.WriteString(conn, head+strings.Repeat(" ", sent)); err != nil {
 		t.Fatal(err)
 	}
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
-	t.Cleanup(client.CloseIdleConnections)
-	for started := time.Now(); ; {
-		answer, err := client.Post(s.url+"/v1/track", "application/json", strings.NewReader(`{}`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = answer.Body.Close()
-		if answer.StatusCode == http.StatusServiceUnavailable {
-			return conn
-		}
-		if time.Since(started) > deadline {
-			t.Fatalf("the bridge still answers %d", answer.StatusCode)
-		}
-	}
+	awaitCondition(t, "a body that fills the memory", func() bool {
+		return strings.Contains(s.metrics(t), "verobridge_ingest_buffered_bytes 512000\n")
+	})
+	return conn
 }
 
 // What waits for its batch is sent when the visitor leaves the page.
