@@ -130,6 +130,21 @@ func TestLoadTimeout(t *testing.T) {
 	f.deliver(track(t, "m2", "X", "{}"))
 }
 
+// createRole makes a role that may do nothing, for the length of the test. Its
+// password is x.
+func createRole(t *testing.T, admin *fixture, role string) string {
+	t.Helper()
+	admin.exec("create role " + role + " login password 'x'")
+	t.Cleanup(func() {
+		for _, sql := range []string{"drop owned by " + role + " cascade", "drop role " + role} {
+			if _, err := admin.conn.Exec(context.WithoutCancel(t.Context()), sql); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	return role
+}
+
 // TestDatabaseRefuses takes away, one by one, what the loader's own role needs.
 func TestDatabaseRefuses(t *testing.T) {
 	t.Parallel()
@@ -140,15 +155,7 @@ func TestDatabaseRefuses(t *testing.T) {
 	}
 	admin := &fixture{t: t, conn: connect(t, db)}
 	database := databaseOf(t, db)
-	role := "loader_" + database
-	admin.exec("create role " + role + " login password 'x'")
-	t.Cleanup(func() {
-		for _, sql := range []string{"drop owned by " + role + " cascade", "drop role " + role} {
-			if _, err := admin.conn.Exec(context.WithoutCancel(t.Context()), sql); err != nil {
-				t.Error(err)
-			}
-		}
-	})
+	role := createRole(t, admin, "loader_"+database)
 	u.User = url.UserPassword(role, "x")
 	f := open(t, Options{URL: u.String()})
 	e := track(t, "m1", "X", `{"n":1}`)

@@ -50,6 +50,7 @@ Run it:                        verobridge serve --config verobridge.yaml`,
 		devCommand(),
 		mockVeroCommand(),
 		migrateCommand(env),
+		checkCommand(env),
 		versionCommand(),
 	)
 	root.CompletionOptions.HiddenDefaultCmd = true
