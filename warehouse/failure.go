@@ -3,6 +3,7 @@ package warehouse
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -82,6 +83,21 @@ func judge(err error) judgement {
 	return judgement{verdictUnavailable, delivery.ReasonServerError}
 }
 
+// sqlState returns the code of Postgres' error, "" for an error from elsewhere.
+func sqlState(err error) string {
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) {
+		return refused.Code
+	}
+	return ""
+}
+
+// isOfValues says whether Postgres refused what a row says, where another row
+// may well be taken: not a table of another shape (class 42).
+func isOfValues(err error) bool {
+	return judge(err).verdict == verdictRefused && !strings.HasPrefix(sqlState(err), "42")
+}
+
 // isOwnTableGone says whether one of verobridge's own tables is not there: only
 // the migrations can make it again.
 func isOwnTableGone(err error) bool {
@@ -89,8 +105,7 @@ func isOwnTableGone(err error) bool {
 		return true
 	}
 	var failed *tableError
-	var refused *pgconn.PgError
-	return errors.As(err, &failed) && failed.table.schema == ownSchema && errors.As(err, &refused) && isGone(refused.Code)
+	return errors.As(err, &failed) && failed.table.schema == ownSchema && isGone(sqlState(err))
 }
 
 // errOwnTableGone is the error where the catalog has no such table.

@@ -3,11 +3,8 @@ package warehouse
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
-
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/verobridge/verobridge/internal/delivery"
 )
@@ -40,7 +37,9 @@ func keyOf(r delivery.Report) reportKey {
 // WriteReports writes what became of events into verobridge.deliveries. A
 // report replaces an earlier one on the same event and destination, in the
 // database and in the slice. It is safe to repeat; an error means that the same
-// reports should be written again later.
+// reports should be written again later. A report that Postgres refuses by
+// itself is written without its calls, so that it never stands in the way of
+// the others.
 func (l *Loader) WriteReports(ctx context.Context, reports []delivery.Report) error {
 	if len(reports) == 0 {
 		return nil
@@ -52,17 +51,57 @@ func (l *Loader) WriteReports(ctx context.Context, reports []delivery.Report) er
 	for i, r := range reports {
 		last[keyOf(r)] = i
 	}
-	texts := make([][]string, 11)
-	var attempts []int
-	var receivedAt []time.Time
-	var settledAt []*time.Time
+	current := make([]delivery.Report, 0, len(last))
 	for i, r := range reports {
-		if last[keyOf(r)] != i {
-			continue
+		if last[keyOf(r)] == i {
+			current = append(current, r)
 		}
+	}
+	if err := l.writeReports(ctx, current); err != nil {
+		if isGone(sqlState(err)) {
+			l.prepared.Store(false)
+		}
+		return fmt.Errorf("write reports: %w", err)
+	}
+	return nil
+}
+
+// writeReports writes reports on different keys. Those that are refused for
+// what they say are found by halving.
+func (l *Loader) writeReports(ctx context.Context, reports []delivery.Report) error {
+	err := l.upsert(ctx, reports)
+	switch {
+	case err == nil || !isOfValues(err):
+		return err
+	case len(reports) > 1:
+		half := len(reports) / 2
+		if err := l.writeReports(ctx, reports[:half]); err != nil {
+			return err
+		}
+		return l.writeReports(ctx, reports[half:])
+	case reports[0].Calls != nil:
+		r := reports[0]
+		r.Calls = nil
+		r.Detail += fmt.Sprintf(" (its calls are not shown: Postgres refused them with SQLSTATE %s)", sqlState(err))
+		return l.writeReports(ctx, []delivery.Report{r})
+	default:
+		// The words of the error may quote what a person sent.
+		l.logger.ErrorContext(ctx, "a delivery report is refused by Postgres and left out",
+			"source", reports[0].Source, "destination", reports[0].Destination, "sqlstate", sqlState(err))
+		return nil
+	}
+}
+
+// upsert writes reports in one statement.
+func (l *Loader) upsert(ctx context.Context, reports []delivery.Report) error {
+	texts := make([][]string, 11)
+	attempts := make([]int, len(reports))
+	receivedAt := make([]time.Time, len(reports))
+	settledAt := make([]*time.Time, len(reports))
+	for i, r := range reports {
 		calls, err := callsJSON(r.Calls)
 		if err != nil {
-			return fmt.Errorf("write reports: %w", err)
+			return err
 		}
 		for column, s := range []string{
 			r.Source, r.MessageID, r.Destination, string(r.Type), r.Event, r.UserID, r.AnonymousID,
@@ -71,25 +110,15 @@ func (l *Loader) WriteReports(ctx context.Context, reports []delivery.Report) er
 			texts[column] = append(texts[column], cleanText(s))
 		}
 		texts[10] = append(texts[10], calls)
-		attempts = append(attempts, r.Attempts)
-		receivedAt = append(receivedAt, r.ReceivedAt)
-		if settled := r.SettledAt; settled.IsZero() {
-			settledAt = append(settledAt, nil)
-		} else {
-			settledAt = append(settledAt, &settled)
+		attempts[i], receivedAt[i] = r.Attempts, r.ReceivedAt
+		if !r.SettledAt.IsZero() {
+			settledAt[i] = &r.SettledAt
 		}
 	}
 	_, err := l.pool.Exec(ctx, upsertReports,
 		texts[0], texts[1], texts[2], texts[3], texts[4], texts[5], texts[6], texts[7], texts[8], texts[9],
 		attempts, texts[10], receivedAt, settledAt)
-	if err != nil {
-		var refused *pgconn.PgError
-		if errors.As(err, &refused) && isGone(refused.Code) {
-			l.prepared.Store(false)
-		}
-		return fmt.Errorf("write reports: %w", err)
-	}
-	return nil
+	return err
 }
 
 // callsJSON writes calls so that jsonb takes them. A request that is no JSON is

@@ -2,6 +2,7 @@ package warehouse
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,4 +54,48 @@ func TestWriteReports(t *testing.T) {
 		`{"source":"app","message_id":"m1","destination":"vero","type":"track","event":"Order Completed","user_id":"u1","status":"delivered","reason":"delivered","detail":"delivered","attempts":2,"received_at":"2026-06-06T10:15:30.123456+00:00","settled_at":"2026-06-06T10:15:32.123456+00:00"}`,
 		skipped)
 	f.want("select calls from verobridge.deliveries where message_id = 'm1'", `{"calls":[]}`)
+}
+
+// TestNoReportBlocksOthers writes requests whose JSON is valid and refused by
+// jsonb, among others.
+func TestNoReportBlocksOthers(t *testing.T) {
+	t.Parallel()
+	f := open(t, Options{})
+	if err := f.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.exec("alter table verobridge.deliveries add check (calls #>> '{0,request,n}' is distinct from 'refuse me'), add check (event <> 'refused')")
+	report := func(id, request string) delivery.Report {
+		return delivery.Report{
+			Source: "app", MessageID: id, Destination: "vero", Type: event.Track, Event: "e", Status: delivery.StatusDelivered,
+			Reason: delivery.ReasonDelivered, Detail: "delivered", ReceivedAt: arrival, SettledAt: arrival,
+			Calls: []delivery.Call{{Method: "POST", Request: json.RawMessage(request), At: arrival}},
+		}
+	}
+	refused := report("7 refused whole", `{}`)
+	refused.Event = "refused"
+	if err := f.WriteReports(t.Context(), []delivery.Report{
+		report("1 good", `{"n":1}`),
+		report("2 large", `{"n":1e999999,"list":[-1E+999999,"1e999999",{"1e999999":1.5e3}]}`),
+		report("3 small", `{"n":1e-999999}`),
+		report("4 long", `{"n":`+strings.Repeat("9", 60_000)+`}`),
+		report("5 surrogates", `{"n":"\ud800","\ud800":1}`),
+		report("6 refused calls", `{"n":"refuse me"}`),
+		refused,
+		report("8 good", `{"n":2}`),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	f.want("select message_id as id, left(calls #>> '{0,request,n}', 8) as n from verobridge.deliveries order by 1",
+		`{"id":"1 good","n":"1"}`,
+		`{"id":"2 large","n":"1e999999"}`,
+		`{"id":"3 small","n":"1e-99999"}`,
+		`{"id":"4 long","n":"99999999"}`,
+		`{"id":"5 surrogates","n":"�"}`,
+		`{"id":"6 refused calls"}`,
+		`{"id":"8 good","n":"2"}`)
+	f.want(`select calls #> '{0,request,list}' as list from verobridge.deliveries where message_id = '2 large'`,
+		`{"list":["-1E+999999","1e999999",{"1e999999":1500}]}`)
+	f.want("select detail, calls from verobridge.deliveries where message_id = '6 refused calls'",
+		`{"detail":"delivered (its calls are not shown: Postgres refused them with SQLSTATE 23514)","calls":[]}`)
 }

@@ -213,4 +213,13 @@ func TestCleanJSON(t *testing.T) {
 			t.Fatalf("%s became %s", raw, clean)
 		}
 	})
+	for raw, want := range map[string]string{
+		`[1,-2.50,1e3,12345678901234567890,"1e999999",true]`: `[1,-2.50,1e3,12345678901234567890,"1e999999",true]`,
+		`[1e999999,-1E-999999,{"1e999999":1e+999999}]`:       `["1e999999","-1E-999999",{"1e999999":"1e+999999"}]`,
+		`1e999999`: `"1e999999"`,
+	} {
+		if got := cleanJSON(raw); got != want {
+			t.Errorf("%s became %s, want %s", raw, got, want)
+		}
+	}
 }

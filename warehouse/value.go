@@ -121,39 +121,61 @@ func cleanText(s string) string {
 	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\uFFFD")
 }
 
-// cleanJSON does for strings inside a JSON text what cleanText does for one:
-// where it has an escape that jsonb would refuse, it is written anew. Numbers
-// keep their digits.
+// cleanJSON makes a JSON text one that jsonb takes. It does for the strings in
+// it what cleanText does for one, and a number beyond numeric becomes a string
+// of its digits. Other numbers keep theirs.
 func cleanJSON(raw string) string {
 	raw = cleanText(raw)
-	if !strings.Contains(raw, `\u`) {
-		return raw
-	}
 	var b strings.Builder
-	b.Grow(len(raw))
+	copied := 0
 	for i := 0; i < len(raw); {
-		if raw[i] != '"' {
-			b.WriteByte(raw[i])
-			i++
-			continue
-		}
-		end := i + 1
-		for end < len(raw) && raw[end] != '"' {
-			if raw[end] == '\\' {
-				end++
+		end, clean := i+1, ""
+		switch c := raw[i]; {
+		case c == '"':
+			end = endOfString(raw, i)
+			if literal := raw[i:end]; strings.Contains(literal, `\u`) {
+				// gjson reads a lone surrogate as U+FFFD.
+				clean = quote(cleanText(gjson.Parse(literal).Str))
 			}
-			end++
+		case c == '-', '0' <= c && c <= '9':
+			end = endOfNumber(raw, i)
+			if literal := raw[i:end]; !fitsNumeric(literal) {
+				clean = quote(literal)
+			}
 		}
-		end = min(end+1, len(raw))
-		if literal := raw[i:end]; strings.Contains(literal, `\u`) {
-			// gjson reads a lone surrogate as U+FFFD.
-			b.WriteString(quote(cleanText(gjson.Parse(literal).Str)))
-		} else {
-			b.WriteString(literal)
+		if clean != "" {
+			b.WriteString(raw[copied:i])
+			b.WriteString(clean)
+			copied = end
 		}
 		i = end
 	}
+	if copied == 0 {
+		return raw
+	}
+	b.WriteString(raw[copied:])
 	return b.String()
+}
+
+// endOfString returns where the string ends that begins at from.
+func endOfString(raw string, from int) int {
+	end := from + 1
+	for end < len(raw) && raw[end] != '"' {
+		if raw[end] == '\\' {
+			end++
+		}
+		end++
+	}
+	return min(end+1, len(raw))
+}
+
+// endOfNumber returns where the number ends that begins at from.
+func endOfNumber(raw string, from int) int {
+	end := from + 1
+	for end < len(raw) && strings.IndexByte("0123456789.eE+-", raw[end]) >= 0 {
+		end++
+	}
+	return end
 }
 
 // quote writes a string as JSON.
