@@ -19,7 +19,9 @@ type input struct {
 	item *item
 	// values are in the order of their columns; what is missing is null.
 	values []entry
-	lost   []lost
+	// overflow are the cells for which the table has no column.
+	overflow cells
+	lost     []lost
 }
 
 // entry is what goes into a column.
@@ -56,7 +58,7 @@ func fit(it *item, r *row, rel *relation) *input {
 	for _, c := range r.cells {
 		typ, exists := rel.columns[c.column]
 		if !exists {
-			in.lost = append(in.lost, lost{c.column, c.value.text, lostFull})
+			in.overflow = append(in.overflow, c)
 			continue
 		}
 		text, ok := typ.cast(c.value)
@@ -66,6 +68,7 @@ func fit(it *item, r *row, rel *relation) *input {
 		}
 		in.values = append(in.values, entry{c.column, text})
 	}
+	in.setOverflow(rel)
 	slices.SortStableFunc(in.lost, func(a, b lost) int { return strings.Compare(a.column, b.column) })
 	return in
 }

@@ -98,7 +98,7 @@ func (l *Loader) createTable(ctx context.Context, t table, n need) error {
 	wanted := n.standard.and(tablesOf(n.source)[t.name])
 	definitions := make([]string, 0, len(wanted)+len(n.columns))
 	define := func(column string, typ columnType) {
-		if r.columns[column] != "" || r.attributes == maxColumns {
+		if r.columns[column] != "" {
 			return
 		}
 		definition := quoteName(column) + " " + string(typ)
@@ -115,8 +115,9 @@ func (l *Loader) createTable(ctx context.Context, t table, n need) error {
 			define(column, typ)
 		}
 	}
-	for _, column := range n.columns.sorted() {
-		define(column, typeOf(n.source, t, n.standard, column, n.columns[column]))
+	more := l.fitting(ctx, t, r, n)
+	for _, column := range more.sorted() {
+		define(column, more[column])
 	}
 	if err := l.ddl(ctx, fmt.Sprintf("create table %s (%s)", t.quoted(), strings.Join(definitions, ", "))); err != nil {
 		return err
@@ -135,16 +136,11 @@ func (l *Loader) warnIfUnkeyed(ctx context.Context, t table, r *relation, n need
 	}
 }
 
-// addColumns adds what is missing, in one statement. A table that is full stays
-// as it is.
+// addColumns adds what is missing, in one statement.
 func (l *Loader) addColumns(ctx context.Context, t table, r *relation, n need) error {
-	added := columns{}
+	added := l.fitting(ctx, t, r, n)
 	var clauses []string
-	for _, column := range n.standard.and(n.columns).sorted() {
-		if r.columns[column] != "" || r.attributes+len(added) == maxColumns {
-			continue
-		}
-		added[column] = typeOf(n.source, t, n.standard, column, n.columns[column])
+	for _, column := range added.sorted() {
 		clauses = append(clauses, "add column if not exists "+quoteName(column)+" "+string(added[column]))
 	}
 	if len(added) == 0 {
@@ -158,6 +154,33 @@ func (l *Loader) addColumns(ctx context.Context, t table, r *relation, n need) e
 		r.attributes++
 	}
 	return nil
+}
+
+// fitting returns the columns to add to a table: the standard ones, as long as
+// Postgres takes them, then others, as long as there is room. Where there is
+// not, the rest shares the overflow.
+func (l *Loader) fitting(ctx context.Context, t table, r *relation, n need) columns {
+	added := columns{}
+	for _, column := range n.standard.sorted() {
+		if r.columns[column] == "" && r.attributes+len(added) < maxColumns {
+			added[column] = typeOf(n.source, t, n.standard, column, "")
+		}
+	}
+	room := r.room(l.maxColumns) - len(added)
+	for _, column := range n.columns.sorted() {
+		switch {
+		case r.columns[column] != "" || added[column] != "":
+		case room > 0:
+			added[column] = typeOf(n.source, t, n.standard, column, n.columns[column])
+			room--
+		case r.columns[overflowColumn] == "" && r.attributes+len(added) < maxColumns:
+			added[overflowColumn] = typeJSONB
+			l.logger.WarnContext(ctx, "table has as many columns as it gets; further values go to its column _overflow",
+				"schema", t.schema, "table", t.name, "columns", len(r.columns))
+			return added
+		}
+	}
+	return added
 }
 
 // createSchema makes a schema and lets the readers read what is in it and what

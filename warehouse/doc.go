@@ -27,6 +27,9 @@
 // kept in the schema's discards table with its place and reason. Tables that
 // are there already are adopted with the types they have.
 //
+// Beyond 300 columns a table gets one more, _overflow, for the values of all
+// further keys.
+//
 // # Once
 //
 // The key of a row is the event's ID, so an event that is delivered again

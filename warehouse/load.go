@@ -33,8 +33,11 @@ func (it *item) uses(t table) bool {
 }
 
 // misses says whether the item has a value for a column that the table does not
-// have.
-func (it *item) misses(t table, r *relation) bool {
+// have and should get.
+func (it *item) misses(t table, r *relation, limit int) bool {
+	if r.columns[overflowColumn] != "" && r.room(limit) == 0 {
+		return false
+	}
 	missing := func(c cells) bool {
 		for _, cell := range c {
 			if r.columns[cell.column] == "" {
@@ -158,7 +161,7 @@ func (l *Loader) fitTables(ctx context.Context, items []*item) ([]*item, error) 
 		}
 		rel := l.catalog.relation(t)
 		items = slices.DeleteFunc(slices.Clone(items), func(it *item) bool {
-			if it.uses(t) && (!pause.ddl || rel == nil || it.misses(t, rel)) {
+			if it.uses(t) && (!pause.ddl || rel == nil || it.misses(t, rel, l.maxColumns)) {
 				*it.outcome = delivery.Retry(delivery.ReasonLocked, cause, pause.until.Sub(l.now()))
 				return true
 			}

@@ -39,6 +39,10 @@ type Options struct {
 	// Readers are database roles that may select from all schemas of sources,
 	// tables made later included. Defaults to none.
 	Readers []string
+	// MaxColumns is how many columns a table gets before further values go to
+	// its column _overflow. Tables that have more already keep them. Defaults to
+	// 300, of which Postgres can store a row whatever is in it.
+	MaxColumns int
 	// LockTimeout is how long a statement waits for a lock that somebody else
 	// holds on a table, before the table's events are put off. Defaults to 1 s.
 	LockTimeout time.Duration
@@ -61,6 +65,7 @@ type Loader struct {
 	url                                 string
 	sources                             []Source
 	readers                             []string
+	maxColumns                          int
 	lockTimeout, lockPause, loadTimeout time.Duration
 	logger                              *slog.Logger
 	metrics                             *metrics
@@ -102,6 +107,7 @@ func Open(_ context.Context, o Options) (*Loader, error) {
 	}
 	l := &Loader{
 		url: o.URL, sources: o.Sources, readers: o.Readers,
+		maxColumns:  cmp.Or(o.MaxColumns, 300),
 		lockTimeout: cmp.Or(o.LockTimeout, time.Second),
 		lockPause:   cmp.Or(o.LockPause, 5*time.Second),
 		loadTimeout: cmp.Or(o.LoadTimeout, time.Minute),

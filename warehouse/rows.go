@@ -30,7 +30,7 @@ type lost struct{ column, value, reason string }
 const (
 	lostCollision = "name_collision" // another key of the event means the same column
 	lostMisfit    = "type_mismatch"  // the column has a type that cannot hold the value
-	lostFull      = "table_full"     // the table has as many columns as Postgres allows
+	lostFull      = "table_full"     // the table has as many columns as Postgres allows, and no overflow
 )
 
 // record is all that the warehouse keeps of one event.

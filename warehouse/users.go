@@ -41,11 +41,11 @@ func writeStates(ctx context.Context, tx pgx.Tx, t table, rel *relation, inputs 
 			newer = append(newer, in)
 		}
 	}
-	if err := copyIn(ctx, tx, t, merge(unknown)); err != nil {
+	if err := copyIn(ctx, tx, t, merge(rel, unknown)); err != nil {
 		return err
 	}
 	for _, calls := range [][]*input{older, newer} {
-		if err := updateStates(ctx, tx, t, rel, merge(calls)); err != nil {
+		if err := updateStates(ctx, tx, t, rel, merge(rel, calls)); err != nil {
 			return err
 		}
 	}
@@ -76,7 +76,7 @@ func latestCalls(ctx context.Context, tx pgx.Tx, t table, rel *relation, inputs 
 
 // merge makes one input for each id: of each column the value that was received
 // last.
-func merge(calls []*input) []*input {
+func merge(rel *relation, calls []*input) []*input {
 	ordered := slices.Clone(calls)
 	slices.SortStableFunc(ordered, func(a, b *input) int {
 		return a.item.event.ReceivedAt.Compare(b.item.event.ReceivedAt)
@@ -85,12 +85,14 @@ func merge(calls []*input) []*input {
 	for _, in := range ordered {
 		merged := byID[in.row.id]
 		if merged == nil {
-			byID[in.row.id] = &input{row: in.row, item: in.item, values: slices.Clone(in.values)}
+			byID[in.row.id] = &input{row: in.row, item: in.item, values: slices.Clone(in.values), overflow: in.overflow}
 			continue
 		}
 		for _, v := range in.values {
 			merged.set(v.column, v.text)
 		}
+		merged.overflow = joined(merged.overflow, in.overflow)
+		merged.setOverflow(rel)
 	}
 	return slices.SortedFunc(maps.Values(byID), func(a, b *input) int { return strings.Compare(a.row.id, b.row.id) })
 }
@@ -137,6 +139,9 @@ func assignments(filled []string) string {
 			set = append(set, fmt.Sprintf("%[1]s = greatest(u.%[1]s, s.%[1]s)", name))
 		case "uuid_ts":
 			set = append(set, fmt.Sprintf("%[1]s = s.%[1]s", name))
+		case overflowColumn:
+			set = append(set, fmt.Sprintf("%[1]s = case when s.%[1]s is null then u.%[1]s when u.%[1]s is null then s.%[1]s "+
+				"when (s.received_at >= u.received_at) is not false then u.%[1]s || s.%[1]s else s.%[1]s || u.%[1]s end", name))
 		default:
 			set = append(set, fmt.Sprintf("%[1]s = case when (s.received_at >= u.received_at) is not false "+
 				"then coalesce(s.%[1]s, u.%[1]s) else coalesce(u.%[1]s, s.%[1]s) end", name))
