@@ -145,7 +145,7 @@ func (b *bridge) startDeliveries(context.Context) error {
 	})
 	b.drains.Go(func() { b.prepareWarehouse(ctx) })
 	b.drain(func() error {
-		return b.spool.Drain(ctx, b.loader, spool.DrainOptions{MaxEvents: loadBatch})
+		return b.spool.Drain(ctx, b.loader, spool.DrainOptions{MaxEvents: loadBatch, Unordered: true})
 	})
 	b.drain(func() error { return b.spool.DrainReports(ctx, b.loader.WriteReports) })
 	for _, d := range destinations {
@@ -218,13 +218,25 @@ func (b *bridge) browsers() map[string]outbound.Browser {
 }
 
 // accepts returns what a destination gets: the calls of the sources that name
-// it. What was refused at the door goes to the warehouse alone.
-func (b *bridge) accepts(destination string) func(event.Event) bool {
+// it. What was refused at the door goes to the warehouse alone. An event whose
+// source is not in the settings any more is not sent by whatever rules another
+// source has, and not dropped in silence either.
+func (b *bridge) accepts(destination string) func(event.Event) (bool, delivery.Reason) {
 	wanted := make(map[string]bool)
 	for _, s := range b.settings.Sources {
 		wanted[s.Name] = slices.Contains(s.Destinations, destination)
 	}
-	return func(e event.Event) bool { return wanted[e.Source] && e.Type != event.Rejected }
+	return func(e event.Event) (bool, delivery.Reason) {
+		named, known := wanted[e.Source]
+		switch {
+		case e.Type == event.Rejected:
+			return false, ""
+		case !known:
+			return false, delivery.ReasonSourceRemoved
+		default:
+			return named, ""
+		}
+	}
 }
 
 // waitFor waits for a group, at most as long as ctx allows.

@@ -168,9 +168,9 @@ type Report struct {
 }
 
 const (
-	// maxID bounds the ids in a report. They are looked up by index, which a
-	// longer key would not fit; nobody has real ids of this length.
-	maxID = 1024
+	// maxText bounds the texts in a report, in bytes. Ids are looked up by index,
+	// which a longer key would not fit; nobody has real ones of this length.
+	maxText = 1024
 	// maxRequest bounds each request in a report. A longer one is left out: the
 	// event itself is in the warehouse.
 	maxRequest = 64 << 10
@@ -184,12 +184,12 @@ func ReportOf(e event.Event, destination string, o Outcome, attempts int, now ti
 		MessageID:   e.ID,
 		Destination: destination,
 		Type:        e.Type,
-		Event:       e.Name(),
+		Event:       cut(e.Name()),
 		UserID:      cut(e.UserID()),
 		AnonymousID: cut(e.AnonymousID()),
 		Status:      o.Status(),
 		Reason:      o.Reason(),
-		Detail:      o.Detail(),
+		Detail:      cut(o.Detail()),
 		Attempts:    attempts,
 		Calls:       bounded(o.Calls()),
 		ReceivedAt:  e.ReceivedAt,
@@ -200,8 +200,8 @@ func ReportOf(e event.Event, destination string, o Outcome, attempts int, now ti
 	return r
 }
 
-func cut(id string) string {
-	return strings.ToValidUTF8(id[:min(len(id), maxID)], "")
+func cut(text string) string {
+	return strings.ToValidUTF8(text[:min(len(text), maxText)], "")
 }
 
 func bounded(calls []Call) []Call {

@@ -13,6 +13,8 @@ const (
 	ReasonLoopGuard     Reason = "loop_guard"
 	ReasonIntegrations  Reason = "integrations_false"
 	ReasonNothingToSend Reason = "nothing_to_send"
+	ReasonNotRouted     Reason = "not_routed"
+	ReasonSourceRemoved Reason = "source_removed"
 
 	// Skipped, because the event came with a write key that everybody can read.
 	ReasonBrowserAddress  Reason = "browser_address"
@@ -46,6 +48,8 @@ const (
 )
 
 var sentences = map[Reason]string{
+	ReasonNotRouted:       "not sent, because the event's source no longer names this destination",
+	ReasonSourceRemoved:   "not sent, because the event's source is no longer in the settings; it was removed or renamed while the event waited",
 	ReasonDelivered:       "delivered",
 	ReasonNoIdentity:      "not sent, because the event has neither a userId nor an e-mail address in its traits; identify the person first",
 	ReasonLoopGuard:       "not sent, because the event came from Vero",

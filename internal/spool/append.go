@@ -132,13 +132,14 @@ func finish(group []*pending, err error) {
 // is what it takes.
 func (s *Spool) publishEvents(ctx context.Context, frames []byte) error {
 	record := seal(frames)
-	err := s.publish(ctx, eventsSubject, record)
+	_, err := s.appends.Publish(ctx, eventsSubject, record)
 	if isFull(err) {
 		if trimErr := s.trim(ctx, s.settledOnly); trimErr != nil {
 			s.log.Error("cannot trim a full spool", "error", trimErr)
 		}
-		err = s.publish(ctx, eventsSubject, record)
+		_, err = s.appends.Publish(ctx, eventsSubject, record)
 	}
+	s.broken.Store(err != nil)
 	switch {
 	case isFull(err):
 		return fmt.Errorf("append to spool: %w", ErrFull)

@@ -9,149 +9,118 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// ackWait must not be reached: a record is redelivered by resetting the
-// consumer, in order, never by the server's timer.
-const ackWait = 24 * time.Hour
+const (
+	// fetchRecords and fetchBytes bound what is asked for at once. Under load
+	// one record holds hundreds of events.
+	fetchRecords = 32
+	fetchBytes   = 1 << 20
+	// forgetAfter is when the server forgets a cursor that nobody reads.
+	forgetAfter = 5 * time.Minute
+)
 
-// fetchSize is how many records are asked for at once. Under load a record
-// holds hundreds of events.
-const fetchSize = 32
-
-// errGap says that a record may have been lost on its way to a cursor. What was
-// read since the last settlement must be dropped and read again.
-var errGap = errors.New("a record is missing")
-
-// cursor reads one stream from where its owner has settled it. It is used by
-// one goroutine.
+// cursor reads the records of a stream one after the other. What is read is not
+// acknowledged to the server: where a reader is, progress says.
 type cursor struct {
-	spool    *Spool
+	spool  *Spool
+	stream string
+	// next is the sequence of the record that is read next.
+	next uint64
+	// consumer delivers the records from next on; nil before the first one and
+	// after an error.
 	consumer jetstream.Consumer
-	stream   string
-	name     string
-	// last is the sequence of the last record that was handed out, or settled.
-	last uint64
 	// gap is the sequence before which a gap was seen, to tell a record that
 	// is gone from one that got lost on its way here.
 	gap uint64
+	// size is how large the last record was.
+	size int
 }
 
-// consumer makes the durable consumer of a stream if it is not there yet. Its
-// owner's first record is the next one to be published.
-func (s *Spool) consumer(ctx context.Context, stream, name string) (jetstream.Consumer, error) {
-	c, err := s.js.Consumer(ctx, stream, name)
-	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		c, err = s.js.CreateConsumer(ctx, stream, jetstream.ConsumerConfig{
-			Durable:       name,
-			AckPolicy:     jetstream.AckAllPolicy,
-			AckWait:       ackWait,
-			DeliverPolicy: jetstream.DeliverNewPolicy,
-			MaxAckPending: -1,
-		})
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open cursor %s of %s: %w", name, stream, err)
-	}
-	return c, nil
+func (s *Spool) newCursor(stream string, next uint64) *cursor {
+	return &cursor{spool: s, stream: stream, next: next}
 }
 
-// openCursor places a cursor after the last record that its owner settled.
-func (s *Spool) openCursor(ctx context.Context, stream, name string) (*cursor, error) {
-	consumer, err := s.consumer(ctx, stream, name)
-	if err != nil {
-		return nil, err
-	}
-	c := &cursor{spool: s, consumer: consumer, stream: stream, name: name}
-	return c, c.rewind(ctx)
-}
-
-// rewind goes back to the first record that is not settled.
-func (c *cursor) rewind(ctx context.Context) error {
-	reset, err := c.spool.js.ResetConsumer(ctx, c.stream, c.name)
-	if err != nil {
-		return fmt.Errorf("rewind cursor %s of %s: %w", c.name, c.stream, err)
-	}
-	c.last = reset.ResetSeq - 1
-	return nil
-}
-
-// next returns the records that are there, at most fetchSize. It waits for the
+// read returns the records that are there, some at a time. It waits for the
 // first one until wait has passed; then it returns none.
-func (c *cursor) next(ctx context.Context, wait time.Duration) ([]jetstream.Msg, error) {
-	records, err := c.more()
-	if errors.Is(err, errGap) {
-		return nil, c.rewind(ctx)
+func (c *cursor) read(ctx context.Context, wait time.Duration) ([]jetstream.Msg, error) {
+	if c.consumer == nil {
+		if err := c.open(ctx); err != nil {
+			return nil, err
+		}
 	}
+	batch, err := c.consumer.FetchNoWait(max(1, min(fetchRecords, fetchBytes/max(c.size, 1))))
+	if err != nil {
+		return nil, c.fail(err)
+	}
+	records, err := c.collect(batch)
 	if err != nil || len(records) > 0 || wait <= 0 {
 		return records, err
 	}
 	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	batch, err := c.consumer.Fetch(1, jetstream.FetchContext(waiting))
-	if err != nil {
-		return nil, ignoreTimeout(err)
-	}
-	records, err = c.collect(batch)
-	if errors.Is(err, errGap) {
-		return nil, c.rewind(ctx)
-	}
-	return records, err
-}
-
-// more returns the records that are there now, without waiting.
-func (c *cursor) more() ([]jetstream.Msg, error) {
-	batch, err := c.consumer.FetchNoWait(fetchSize)
-	if err != nil {
-		return nil, err
+	if batch, err = c.consumer.Fetch(1, jetstream.FetchContext(waiting)); err != nil {
+		return nil, c.fail(err)
 	}
 	return c.collect(batch)
 }
 
-// collect takes the records of a fetch and checks that they follow one another.
-// A fetch that ends just as the server sends a record can lose it on the way;
-// the cumulative acknowledgement of a later one would then settle it unseen.
-// So a gap is errGap, and its answer is rewind. If the gap is still there
-// afterwards the records are gone from the stream: trimmed, for a destination
-// that comes back after a long time, or damaged on disk.
+func (c *cursor) open(ctx context.Context) error {
+	consumer, err := c.spool.js.CreateConsumer(ctx, c.stream, jetstream.ConsumerConfig{
+		AckPolicy:         jetstream.AckNonePolicy,
+		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
+		OptStartSeq:       c.next,
+		InactiveThreshold: forgetAfter,
+		MemoryStorage:     true,
+		Replicas:          1,
+	})
+	if err != nil {
+		return fmt.Errorf("read %s: %w", c.stream, err)
+	}
+	c.consumer = consumer
+	return nil
+}
+
+// collect takes the records of a fetch and checks that they follow one another:
+// a fetch that ends just as the server sends a record can lose it on the way.
+// After a gap the cursor starts anew. If the gap is still there then, the
+// records are gone from the stream: trimmed, for a destination that comes back
+// after a long time, or damaged on disk.
 func (c *cursor) collect(batch jetstream.MessageBatch) ([]jetstream.Msg, error) {
 	var records []jetstream.Msg
+	lost := false
 	for record := range batch.Messages() {
 		meta, err := record.Metadata()
 		if err != nil {
-			return nil, err
+			return nil, c.fail(err)
 		}
 		seq := meta.Sequence.Stream
-		if seq != c.last+1 {
-			if c.gap != seq {
-				c.gap = seq
-				drop(batch)
-				return nil, errGap
-			}
-			c.spool.log.Error("records are missing from the spool; they were trimmed while this destination was not configured, or are damaged",
-				"stream", c.stream, "destination", c.name, "first", c.last+1, "last", seq-1)
+		if !lost && seq != c.next && seq != c.gap {
+			lost, c.gap = true, seq
 		}
-		c.last = seq
+		if lost {
+			continue // the fetch must come to its end
+		}
+		if seq != c.next {
+			c.spool.log.Error("records are missing from the spool; they were trimmed while their reader was away, or are damaged",
+				"stream", c.stream, "first", c.next, "last", seq-1)
+		}
+		c.next, c.size = seq+1, len(record.Data())
 		records = append(records, record)
 	}
-	return records, ignoreTimeout(batch.Error())
-}
-
-// drop lets a fetch come to its end.
-func drop(batch jetstream.MessageBatch) {
-	for range batch.Messages() {
+	if lost {
+		c.consumer = nil
 	}
+	return records, c.fail(batch.Error())
 }
 
-func ignoreTimeout(err error) error {
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+// fail forgets a consumer that does not work; the next read makes another. A
+// wait that came to its end is no failure.
+func (c *cursor) fail(err error) error {
+	if err == nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return nil
 	}
-	return err
-}
-
-// settled moves the cursor past a record and all before it.
-func (c *cursor) settled(ctx context.Context, last jetstream.Msg) error {
-	if err := last.DoubleAck(ctx); err != nil {
-		return fmt.Errorf("move cursor %s of %s: %w", c.name, c.stream, err)
+	c.consumer = nil
+	if errors.Is(err, jetstream.ErrConsumerDeleted) || errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return nil // forgotten while nobody read
 	}
-	return nil
+	return fmt.Errorf("read %s: %w", c.stream, err)
 }

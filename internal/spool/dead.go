@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/verobridge/verobridge/internal/delivery"
-	"github.com/verobridge/verobridge/internal/event"
 )
 
 // deadLetter is what the dead stream keeps: why an event failed for good, and
@@ -17,14 +16,21 @@ type deadLetter struct {
 	Record []byte          `json:"record,omitempty"`
 }
 
-// bury keeps an event that would always fail.
-func (s *Spool) bury(ctx context.Context, r delivery.Report, e event.Event) error {
-	return s.keepDead(ctx, deadLetter{Report: r, Body: e.Body})
+// bury keeps events that would always fail, all of one destination.
+func (s *Spool) bury(ctx context.Context, letters []deadLetter) error {
+	if len(letters) == 0 {
+		return nil
+	}
+	if err := publishLines(ctx, s, deadSubject+letters[0].Report.Destination, letters); err != nil {
+		return fmt.Errorf("keep dead letters: %w", err)
+	}
+	s.metrics.buried(letters[0].Report.Destination, len(letters))
+	return nil
 }
 
 // buryRecord keeps a record that cannot be read, byte for byte.
 func (s *Spool) buryRecord(ctx context.Context, destination string, record []byte, why error) error {
-	return s.keepDead(ctx, deadLetter{
+	return s.bury(ctx, []deadLetter{{
 		Report: delivery.Report{
 			Destination: destination,
 			Status:      delivery.StatusDead,
@@ -32,16 +38,5 @@ func (s *Spool) buryRecord(ctx context.Context, destination string, record []byt
 			Detail:      why.Error(),
 		},
 		Record: record,
-	})
-}
-
-func (s *Spool) keepDead(ctx context.Context, l deadLetter) error {
-	letter, err := json.Marshal(l)
-	if err != nil {
-		return fmt.Errorf("encode dead letter: %w", err)
-	}
-	if err := s.publish(ctx, deadSubject+l.Report.Destination, letter); err != nil {
-		return fmt.Errorf("keep dead letter: %w", err)
-	}
-	return nil
+	}})
 }

@@ -3,10 +3,8 @@ package spool
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"slices"
 	"time"
 
@@ -16,48 +14,47 @@ import (
 	"github.com/verobridge/verobridge/internal/event"
 )
 
-// idleWait is how long a drain waits for a record before it looks around.
-const idleWait = 5 * time.Second
+const (
+	// idleWait is how long a drain waits for a record before it looks around.
+	idleWait = 5 * time.Second
+	// maxWindow bounds the records that are read while the first of them is not
+	// done. Most of them may hold nothing for the destination.
+	maxWindow = 10_000
+	// saveEvery is how often progress is saved when nothing is settled because
+	// the records hold nothing for the destination.
+	saveEvery = 5 * time.Second
+)
 
 // DrainOptions say what a destination gets.
 type DrainOptions struct {
-	// Accept says which events are for this destination; the others are passed
-	// over without a report. Defaults to all.
-	Accept func(event.Event) bool
-	// MaxEvents bounds a batch, up to the size of one more record. Defaults to
-	// 1000.
+	// Accept says whether an event is for this destination. One that is not is
+	// passed over, or, where there is a reason, skipped with a report. It is
+	// asked again when an event has waited. Defaults to all.
+	Accept func(event.Event) (wanted bool, skip delivery.Reason)
+	// MaxEvents bounds a batch. Defaults to 1000.
 	MaxEvents int
-}
-
-// item is one event on its way to a destination.
-type item struct {
-	event    event.Event
-	attempts int       // before this one
-	since    time.Time // of the first failure, zero if there was none
-	lane     uint64    // its place in the retry lane, 0 for a fresh event
-}
-
-// batch holds the events of some records; the last one acknowledges them all.
-type batch struct {
-	items []item
-	last  jetstream.Msg
+	// Unordered says that the destination does not care for the order of a
+	// person's events, so that none waits behind another. Defaults to false.
+	Unordered bool
 }
 
 // drain hands the events of the spool to one destination, in one goroutine.
+//
+//	stream ──cursor──▶ window ──┐                ┌─▶ done: progress moves on
+//	                            ├─ offer ─ judge ┼─▶ retry lane
+//	retry lane ──when due───────┘                └─▶ stays in the window
 type drain struct {
 	spool       *Spool
 	destination delivery.Destination
 	o           DrainOptions
 	log         *slog.Logger
 	cursor      *cursor
+	window      window
 	lane        *lane
-	// failures counts how often in a row the destination was unavailable. While
-	// it is not 0 the destination is paused and probed with single events, not
-	// before probeAt.
-	failures int
-	probeAt  time.Time
-	// paused is why the destination took nothing when it was tried last.
-	paused delivery.Reason
+	retries     jetstream.Stream
+	progress    progress
+	savedAt     time.Time
+	pause       pause
 }
 
 // Drain hands events to a destination until ctx ends, and settles what comes
@@ -66,39 +63,32 @@ type drain struct {
 func (s *Spool) Drain(ctx context.Context, d delivery.Destination, o DrainOptions) error {
 	o.MaxEvents = cmp.Or(o.MaxEvents, 1000)
 	if o.Accept == nil {
-		o.Accept = func(event.Event) bool { return true }
+		o.Accept = func(event.Event) (bool, delivery.Reason) { return true, "" }
 	}
-	cursor, lane, err := s.place(ctx, d.Name())
-	if err != nil {
+	dr := &drain{spool: s, destination: d, o: o, log: s.log.With("destination", d.Name())}
+	if err := dr.open(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
 		return fmt.Errorf("drain %s: %w", d.Name(), err)
 	}
-	dr := &drain{
-		spool:       s,
-		destination: d,
-		o:           o,
-		log:         s.log.With("destination", d.Name()),
-		cursor:      cursor,
-		lane:        lane,
-	}
 	dr.run(ctx)
 	return nil
 }
 
-// place finds where a destination was when the program stopped.
-func (s *Spool) place(ctx context.Context, destination string) (*cursor, *lane, error) {
-	cursor, err := s.openCursor(ctx, eventsStream, destination)
-	if err != nil {
-		return nil, nil, err
+// open finds where the destination was when the program stopped.
+func (d *drain) open(ctx context.Context) error {
+	var err error
+	if d.progress, err = d.spool.loadProgress(ctx, eventsStream, d.destination.Name()); err != nil {
+		return err
 	}
-	lane, err := s.openLane(ctx, destination)
-	return cursor, lane, err
+	if err := d.openLane(ctx); err != nil {
+		return err
+	}
+	d.cursor = d.spool.newCursor(eventsStream, d.progress.Next)
+	return nil
 }
 
-// run works until ctx ends. An error here is one of the spool itself, so
-// nothing was settled: the cursor goes back and the work is done again.
 func (d *drain) run(ctx context.Context) {
 	for failed := 0; ctx.Err() == nil; {
 		err := d.step(ctx)
@@ -107,217 +97,150 @@ func (d *drain) run(ctx context.Context) {
 			continue
 		}
 		failed++
-		d.log.Error("cannot settle events; they are tried again", "error", err)
+		d.log.Error("cannot read or settle events; trying again", "error", err)
 		sleep(ctx, d.spool.o.Probe.wait(failed))
-		if err := d.cursor.rewind(ctx); err != nil && ctx.Err() == nil {
-			d.log.Error("cannot go back to the first unsettled event", "error", err)
+	}
+	if err := d.save(ctx); err != nil {
+		d.log.Error("cannot write down what was settled last; it may be done again", "error", err)
+	}
+}
+
+// step offers what is due in the lane, and what is fresh, and settles it.
+func (d *drain) step(ctx context.Context) error {
+	items, err := d.dueItems(ctx, time.Now(), d.o.MaxEvents)
+	if err != nil {
+		return err
+	}
+	if room := d.o.MaxEvents - len(items); room > 0 {
+		if err := d.fill(ctx, len(items) == 0); err != nil {
+			return err
+		}
+		items = append(items, d.window.unhandled(room)...)
+	}
+	if len(items) == 0 {
+		return d.passOver(ctx)
+	}
+	return d.round(ctx, items)
+}
+
+// fill reads records until the window holds a batch. With wait it waits a while
+// for the first one, no longer than until something in the lane is due.
+func (d *drain) fill(ctx context.Context, wait bool) error {
+	var patience time.Duration
+	if wait && d.window.open == 0 {
+		patience = idleWait
+		if at, any := d.lane.nextDue(); any {
+			patience = min(patience, time.Until(at))
 		}
 	}
-}
-
-// step delivers what is due in the lane, else what is fresh.
-func (d *drain) step(ctx context.Context) error {
-	due, err := d.lane.due(ctx, time.Now(), d.o.MaxEvents)
-	if err != nil {
-		return err
-	}
-	if len(due) > 0 {
-		_, err := d.attempt(ctx, due)
-		return err
-	}
-	b, err := d.fresh(ctx)
-	if err != nil || b.last == nil {
-		return err
-	}
-	return d.deliverFresh(ctx, b)
-}
-
-// fresh returns the next records' events. It waits a while for one, no longer
-// than until something in the lane is due.
-func (d *drain) fresh(ctx context.Context) (batch, error) {
-	wait := idleWait
-	if at, any := d.lane.nextDue(); any {
-		wait = min(wait, time.Until(at))
-	}
-	records, err := d.cursor.next(ctx, wait)
-	if err != nil {
-		return batch{}, err
-	}
-	var b batch
-	for len(records) > 0 {
+	for d.window.open < d.o.MaxEvents && len(d.window.records) < maxWindow {
+		records, err := d.cursor.read(ctx, patience)
+		if err != nil || len(records) == 0 {
+			return err
+		}
+		patience = 0
 		for _, record := range records {
-			if err := d.take(ctx, &b, record); err != nil {
-				return batch{}, err
+			if err := d.take(ctx, record); err != nil {
+				return err
 			}
 		}
-		if len(b.items) >= d.o.MaxEvents {
-			break
-		}
-		records, err = d.cursor.more()
-		if errors.Is(err, errGap) {
-			return batch{}, d.cursor.rewind(ctx)
-		}
-		if err != nil {
-			return batch{}, err
-		}
-	}
-	return b, nil
-}
-
-// take adds a record's events to the batch.
-func (d *drain) take(ctx context.Context, b *batch, record jetstream.Msg) error {
-	b.last = record
-	events, err := unseal(record.Data())
-	if err != nil {
-		d.log.Error("a record cannot be read; it is kept as a dead letter", "error", err)
-		return d.spool.buryRecord(ctx, d.destination.Name(), record.Data(), err)
-	}
-	for _, e := range events {
-		if d.o.Accept(e) {
-			b.items = append(b.items, item{event: e})
-		}
+		d.window.advance(&d.progress)
 	}
 	return nil
 }
 
-// deliverFresh delivers a batch until all of it is settled or in the lane, and
-// acknowledges it. While the destination takes nothing the batch waits here,
-// unacknowledged, unless a part of it is settled: that part must not come again
-// after a crash, so the rest waits in the lane.
-func (d *drain) deliverFresh(ctx context.Context, b batch) error {
-	remaining, settledAny := b.items, false
-	for {
-		free, err := d.queueBehind(ctx, remaining)
-		if err != nil {
-			return err
-		}
-		settledAny = settledAny || len(free) < len(remaining)
-		remaining = free
-		if len(remaining) == 0 || ctx.Err() != nil || d.failures > 0 && settledAny {
-			break
-		}
-		left, err := d.attempt(ctx, remaining)
-		if err != nil {
-			return err
-		}
-		settledAny = settledAny || len(left) < len(remaining)
-		remaining = left
-	}
-	if len(remaining) > 0 && !settledAny {
-		return nil // stopping: the whole batch comes again
-	}
-	if err := d.park(ctx, remaining); err != nil {
+// take adds a record to the window.
+func (d *drain) take(ctx context.Context, record jetstream.Msg) error {
+	meta, err := record.Metadata()
+	if err != nil {
 		return err
 	}
-	return d.acknowledge(ctx, b)
-}
-
-// queueBehind moves the events of people who have events in the lane there,
-// and returns the others.
-func (d *drain) queueBehind(ctx context.Context, items []item) ([]item, error) {
-	if d.lane.empty() {
-		return items, nil
+	seq := meta.Sequence.Stream
+	r := &windowRecord{seq: seq, handled: d.progress.Handled[seq]}
+	events, err := unseal(record.Data())
+	if err != nil {
+		d.log.Error("a record cannot be read; it is kept as a dead letter", "error", err)
+		if err := d.insist(ctx, func(ctx context.Context) error {
+			return d.spool.buryRecord(ctx, d.destination.Name(), record.Data(), err)
+		}); err != nil {
+			return err
+		}
 	}
-	var free []item
-	var behind []verdict
-	people := make(map[string]bool)
-	for _, it := range items {
-		ids := it.event.People()
-		if d.lane.blocks(ids) || anyOf(people, ids) {
-			behind = append(behind, verdict{it, delivery.Behind()})
-			for _, id := range ids {
-				people[id] = true
-			}
+	for i, e := range events {
+		it := d.newItem(e, origin{seq, i})
+		if r.handled.has(i) || it.skip == notWanted {
 			continue
 		}
-		free = append(free, it)
+		r.items = append(r.items, it)
 	}
-	return free, d.settle(ctx, behind)
+	r.left = len(r.items)
+	d.window.add(r)
+	return nil
 }
 
-// attempt offers events to the destination once, settles what comes of them,
-// and returns those for which nothing was decided. A paused destination gets
-// one event, when it is time for a probe.
-func (d *drain) attempt(ctx context.Context, items []item) (left []item, err error) {
-	offer := items
-	if d.failures > 0 {
-		sleep(ctx, time.Until(d.probeAt))
-		if ctx.Err() != nil {
-			return items, nil
-		}
-		offer = items[:1]
+// notWanted marks an item that is passed over without a report.
+const notWanted delivery.Reason = "not_wanted"
+
+func (d *drain) newItem(e event.Event, o origin) item {
+	it := item{event: e, origin: o, people: d.peopleOf(e)}
+	if wanted, skip := d.o.Accept(e); !wanted {
+		it.skip = cmp.Or(skip, notWanted)
 	}
-	settled, unavailable := split(offer, d.deliver(ctx, offer))
-	if err := d.settle(ctx, settled); err != nil {
-		return nil, err
-	}
-	switch {
-	case len(unavailable) == 0:
-		// What was only skipped says nothing about whether anybody is there.
-		if slices.ContainsFunc(settled, func(v verdict) bool { return v.outcome.Status() != delivery.StatusSkipped }) {
-			d.resume()
-		}
-	case ctx.Err() == nil:
-		if err := d.pause(ctx, unavailable); err != nil {
-			return nil, err
-		}
-	}
-	return append(itemsOf(unavailable), items[len(offer):]...), nil
+	return it
 }
 
-// deliver calls the destination. A panic there must not take the program down
-// again and again with the same event, so the batch is then tried one by one,
-// and an event that panics alone is dead.
-func (d *drain) deliver(ctx context.Context, items []item) []delivery.Outcome {
-	events := make([]event.Event, len(items))
-	for i, it := range items {
-		events[i] = it.event
+// peopleOf returns whose order an event has to keep.
+func (d *drain) peopleOf(e event.Event) []string {
+	if d.o.Unordered {
+		return nil
 	}
-	outcomes, err := d.try(ctx, events)
-	if err == nil {
-		return outcomes
-	}
-	if len(events) == 1 {
-		return []delivery.Outcome{delivery.Dead(delivery.ReasonBug, err)}
-	}
-	d.log.Error("a destination failed on a batch; trying its events one by one", "error", err)
-	outcomes = make([]delivery.Outcome, len(events))
-	for _, chain := range delivery.Chains(events) {
-		behind := false
-		for _, i := range chain {
-			if behind {
-				outcomes[i] = delivery.Behind()
-				continue
-			}
-			one, err := d.try(ctx, events[i:i+1])
-			if err != nil {
-				one = []delivery.Outcome{delivery.Dead(delivery.ReasonBug, err)}
-			}
-			outcomes[i] = one[0]
-			behind = !outcomes[i].Final()
-		}
-	}
-	return outcomes
+	people := e.People()
+	slices.Sort(people)
+	return slices.Compact(people)
 }
 
-// try calls the destination once and holds it to its contract.
-func (d *drain) try(ctx context.Context, events []event.Event) (outcomes []delivery.Outcome, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v", p)
-			d.log.Error("a destination panicked", "panic", p, "stack", string(debug.Stack()))
-		}
-	}()
-	outcomes = d.destination.Deliver(ctx, events)
-	if len(outcomes) != len(events) {
-		return nil, fmt.Errorf("%d outcomes for %d events", len(outcomes), len(events))
+// passOver moves on past records that hold nothing for the destination. It is
+// not saved each time: to pass them over again costs nothing.
+func (d *drain) passOver(ctx context.Context) error {
+	if time.Since(d.savedAt) < saveEvery {
+		return nil
 	}
-	for _, o := range outcomes {
-		if !o.Valid() {
-			return nil, fmt.Errorf("an event without an outcome")
-		}
+	return d.save(ctx)
+}
+
+// save writes down what is done.
+func (d *drain) save(ctx context.Context) error {
+	d.window.advance(&d.progress)
+	if d.savedAt = time.Now(); d.progress.Next-1 == d.spool.doneBy(d.destination.Name()) && len(d.progress.Handled) == 0 {
+		return nil
 	}
-	return outcomes, nil
+	return d.insist(ctx, func(ctx context.Context) error {
+		return d.spool.saveProgress(ctx, d.destination.Name(), d.progress)
+	})
+}
+
+// insist writes to the spool until it succeeds: what was delivered and cannot
+// be written down would be delivered again. While the program stops it tries
+// once.
+func (d *drain) insist(ctx context.Context, write func(context.Context) error) error {
+	for failed := 1; ; failed++ {
+		err := settling(ctx, write)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		d.log.Error("cannot write to the spool; trying again", "error", err)
+		sleep(ctx, d.spool.o.Probe.wait(failed))
+	}
+}
+
+// settleTimeout bounds one write of what became of events. It runs to its end
+// also while the program stops.
+const settleTimeout = 10 * time.Second
+
+func settling(ctx context.Context, write func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	return write(ctx)
 }
 
 // sleep waits, or until ctx ends.
@@ -328,13 +251,4 @@ func sleep(ctx context.Context, d time.Duration) {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-}
-
-func anyOf(set map[string]bool, ids []string) bool {
-	for _, id := range ids {
-		if set[id] {
-			return true
-		}
-	}
-	return false
 }

@@ -1,242 +1,216 @@
 package spool
 
 import (
-	"cmp"
-	"context"
-	"errors"
-	"fmt"
+	"container/heap"
 	"slices"
-	"strconv"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-
-	"github.com/verobridge/verobridge/internal/delivery"
 	"github.com/verobridge/verobridge/internal/event"
 )
 
-// The headers of a record in the retry stream. Its data is a record with one
-// event.
-const (
-	headerAttempts = "Attempts"
-	headerSince    = "Since"
-)
-
-// lane holds the events of one destination that must be tried again, oldest
-// first. The stream keeps the events; memory keeps when each is due and whose
-// it is. An event is ready when it is due and no older one shares a person with
-// it.
+// lane is the order in which the events of one destination are tried again. The
+// retry stream keeps the events (lane_store.go); here is when each is due and
+// whom it is about. An entry is a head when it is the oldest of each of its
+// people, and only heads are tried, with what follows them and is due as well:
 //
-//	seq   people     due
-//	 7    ann        10:00:08   ← waits for its time
-//	 9    bob        10:00:02   ← ready at 10:00:02
-//	12    ann        at once    ← waits behind 7
+//	ann   7 due 10:00:08 ── 12 due at once      12 waits behind 7
+//	bob   9 due 10:00:02 ── 12                  and behind 9
 type lane struct {
-	spool   *Spool
-	stream  jetstream.Stream
-	subject string
-	entries []*entry          // by seq
-	events  map[string]*entry // by source and messageId
-	people  map[string]int    // how many entries each person has
+	queues map[string][]*entry // by person, oldest first
+	events map[string]*entry   // by source and messageId
+	groups map[uint64]*group   // by record
+	heads  headHeap
+	added  uint64
 }
 
+// entry is one event that waits.
 type entry struct {
-	seq      uint64
-	event    string // its key in events
+	key      string // in lane.events
 	people   []string
+	origin   origin
+	group    *group
+	index    int // in the group
+	order    uint64
 	due      time.Time
 	attempts int
+	since    time.Time
+	position int // in heads, -1 for one that is no head
 }
 
-// openLane reads what the lane of a destination held when the program stopped.
-// All of it is due at once.
-func (s *Spool) openLane(ctx context.Context, destination string) (*lane, error) {
-	stream, err := s.js.Stream(ctx, retryStream)
-	if err != nil {
-		return nil, fmt.Errorf("open retry lane: %w", err)
+// group is one record of the retry stream.
+type group struct {
+	seq     uint64
+	entries []*entry // by index; nil for those that are settled
+	settled bits
+	left    int
+}
+
+func newLane() *lane {
+	return &lane{
+		queues: make(map[string][]*entry),
+		events: make(map[string]*entry),
+		groups: make(map[uint64]*group),
 	}
-	l := &lane{
-		spool:   s,
-		stream:  stream,
-		subject: retrySubject + destination,
-		events:  make(map[string]*entry),
-		people:  make(map[string]int),
-	}
-	for seq := uint64(1); ; seq++ {
-		record, err := stream.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(l.subject))
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			return l, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("open retry lane: %w", err)
-		}
-		seq = record.Sequence
-		it, err := laneItem(record)
-		if err == nil {
-			l.add(&entry{seq: seq, event: key(it.event), people: it.event.People(), attempts: it.attempts})
+}
+
+func keyOf(e event.Event) string { return e.Source + "\x00" + e.ID }
+
+// add puts the events of a new record at the end of the lane.
+func (l *lane) add(g *group) {
+	l.groups[g.seq] = g
+	for _, e := range g.entries {
+		if e == nil {
 			continue
 		}
-		s.log.Error("a record of the retry lane cannot be read; it is kept as a dead letter", "destination", destination, "error", err)
-		if err := s.buryRecord(ctx, destination, record.Data, err); err != nil {
-			return nil, err
+		g.left++
+		l.added++
+		e.order, e.position = l.added, -1
+		l.events[e.key] = e
+		for _, id := range e.people {
+			l.queues[id] = append(l.queues[id], e)
 		}
-		if err := stream.DeleteMsg(ctx, seq); err != nil {
-			return nil, fmt.Errorf("open retry lane: %w", err)
-		}
+		l.promote(e)
 	}
 }
 
-func key(e event.Event) string { return e.Source + "\x00" + e.ID }
-
-func laneItem(record *jetstream.RawStreamMsg) (item, error) {
-	events, err := unseal(record.Data)
-	if err != nil {
-		return item{}, err
-	}
-	if len(events) != 1 {
-		return item{}, errRecord
-	}
-	attempts, err := strconv.Atoi(record.Header.Get(headerAttempts))
-	if err != nil {
-		return item{}, fmt.Errorf("%w: %w", errRecord, err)
-	}
-	since, err := time.Parse(time.RFC3339Nano, record.Header.Get(headerSince))
-	if err != nil {
-		return item{}, fmt.Errorf("%w: %w", errRecord, err)
-	}
-	return item{event: events[0], attempts: attempts, since: since, lane: record.Sequence}, nil
-}
-
-// retry lets an event wait for its next attempt. A fresh one is put at the end
-// of the lane; one that is there already keeps its place, also if it comes as
-// a fresh one again, after a crash for example.
-func (l *lane) retry(ctx context.Context, it item, attempts int, o delivery.Outcome, now time.Time) error {
-	due := now
-	if o.Tried() {
-		due = now.Add(max(o.After(), l.spool.o.Retry.wait(attempts)))
-	}
-	if e, there := l.events[key(it.event)]; there {
-		e.due, e.attempts = due, attempts
-		return nil
-	}
-	ack, err := l.spool.js.PublishMsg(ctx, &nats.Msg{
-		Subject: l.subject,
-		Header: nats.Header{
-			headerAttempts: {strconv.Itoa(attempts)},
-			headerSince:    {now.UTC().Format(time.RFC3339Nano)},
-		},
-		Data: seal(frame(nil, it.event)),
-	})
-	if err != nil {
-		return fmt.Errorf("write to retry lane: %w", err)
-	}
-	l.add(&entry{seq: ack.Sequence, event: key(it.event), people: it.event.People(), due: due, attempts: attempts})
-	return nil
-}
-
-func (l *lane) add(e *entry) {
-	l.entries = append(l.entries, e)
-	l.events[e.event] = e
-	for _, id := range e.people {
-		l.people[id]++
-	}
-}
-
-// remove takes a settled event off the lane.
-func (l *lane) remove(ctx context.Context, seq uint64) error {
-	if err := l.stream.DeleteMsg(ctx, seq); err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
-		return fmt.Errorf("take off retry lane: %w", err)
-	}
-	l.forget(seq)
-	return nil
-}
-
-// forget takes an entry out of the index.
-func (l *lane) forget(seq uint64) {
-	i, found := slices.BinarySearchFunc(l.entries, seq, func(e *entry, seq uint64) int { return cmp.Compare(e.seq, seq) })
-	if !found {
+// promote makes an entry a head if it is the oldest of all its people.
+func (l *lane) promote(e *entry) {
+	if e.position >= 0 {
 		return
 	}
-	e := l.entries[i]
-	l.entries = slices.Delete(l.entries, i, i+1)
-	delete(l.events, e.event)
 	for _, id := range e.people {
-		if l.people[id]--; l.people[id] == 0 {
-			delete(l.people, id)
+		if l.queues[id][0] != e {
+			return
 		}
+	}
+	heap.Push(&l.heads, e)
+}
+
+// remove takes out an entry that is settled. It returns its group when that was
+// the last of it.
+func (l *lane) remove(e *entry) (done *group) {
+	delete(l.events, e.key)
+	if e.position >= 0 {
+		heap.Remove(&l.heads, e.position)
+	}
+	for _, id := range e.people {
+		queue := l.queues[id]
+		i := slices.Index(queue, e)
+		if queue = slices.Delete(queue, i, i+1); len(queue) == 0 {
+			delete(l.queues, id)
+			continue
+		}
+		l.queues[id] = queue
+		l.promote(queue[0])
+	}
+	g := e.group
+	g.entries[e.index] = nil
+	g.settled.set(e.index)
+	if g.left--; g.left == 0 {
+		delete(l.groups, g.seq)
+		return g
+	}
+	return nil
+}
+
+// delay sets when an entry is tried next.
+func (l *lane) delay(e *entry, due time.Time, attempts int) {
+	e.due, e.attempts = due, attempts
+	if e.position >= 0 {
+		heap.Fix(&l.heads, e.position)
 	}
 }
 
-func (l *lane) empty() bool { return len(l.entries) == 0 }
-
-// blocks says whether one of these people has an event in the lane.
-func (l *lane) blocks(people []string) bool {
+// oldest returns the oldest entry of one of these people, nil if none waits.
+func (l *lane) oldest(people []string) *entry {
+	var first *entry
 	for _, id := range people {
-		if l.people[id] > 0 {
-			return true
+		if queue := l.queues[id]; len(queue) > 0 && (first == nil || queue[0].origin.before(first.origin)) {
+			first = queue[0]
 		}
 	}
-	return false
+	return first
 }
 
-// ready returns the entries that may be tried now, oldest first. Of one
-// person's events a later one is ready with the earlier ones: the destination
-// keeps the order inside a batch.
-func (l *lane) ready(now time.Time, limit int) []*entry {
-	var ready []*entry
-	waiting := make(map[string]bool)
-	for _, e := range l.entries {
-		if e.due.After(now) || anyOf(waiting, e.people) {
-			for _, id := range e.people {
-				waiting[id] = true
-			}
-			continue
-		}
-		if ready = append(ready, e); len(ready) == limit {
-			break
-		}
-	}
-	return ready
-}
-
-// due returns the events that may be tried now.
-func (l *lane) due(ctx context.Context, now time.Time, limit int) ([]item, error) {
-	if at, any := l.nextDue(); !any || at.After(now) {
-		return nil, nil
-	}
-	var due []item
-	for _, e := range l.ready(now, limit) {
-		record, err := l.stream.GetMsg(ctx, e.seq)
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			l.spool.log.Error("a record of the retry lane is damaged on disk and lost", "stream", retryStream, "sequence", e.seq)
-			l.forget(e.seq)
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read retry lane: %w", err)
-		}
-		it, err := laneItem(record)
-		if err != nil {
-			return nil, fmt.Errorf("read retry lane: %w", err)
-		}
-		it.attempts = e.attempts
-		due = append(due, it)
-	}
-	return due, nil
-}
-
-// nextDue returns when the first event of the lane that is not behind another
-// one is due.
+// nextDue returns when the first head is due.
 func (l *lane) nextDue() (at time.Time, any bool) {
-	waiting := make(map[string]bool)
-	for _, e := range l.entries {
-		if !anyOf(waiting, e.people) && (!any || e.due.Before(at)) {
-			at, any = e.due, true
+	if len(l.heads) == 0 {
+		return time.Time{}, false
+	}
+	return l.heads[0].due, true
+}
+
+// ready returns the entries to try now, oldest first: heads that are due, and
+// those behind them that are due as well, for a destination keeps the order
+// inside a batch.
+func (l *lane) ready(now time.Time, limit int) []*entry {
+	taken := l.heads.due(now, limit)
+	count := make(map[string]int) // entries taken from the front of each queue
+	for i := 0; i < len(taken) && len(taken) < limit; i++ {
+		for _, id := range taken[i].people {
+			count[id]++
 		}
-		for _, id := range e.people {
-			waiting[id] = true
+		for _, id := range taken[i].people {
+			queue := l.queues[id]
+			if count[id] >= len(queue) || len(taken) >= limit {
+				continue
+			}
+			next := queue[count[id]]
+			isNext := func(id string) bool { return l.queues[id][count[id]] == next }
+			if !next.due.After(now) && allOf(next.people, isNext) {
+				taken = append(taken, next)
+			}
 		}
 	}
-	return at, any
+	slices.SortFunc(taken, func(a, b *entry) int { return int(a.order) - int(b.order) })
+	return taken
+}
+
+func allOf(ids []string, is func(string) bool) bool {
+	for _, id := range ids {
+		if !is(id) {
+			return false
+		}
+	}
+	return true
+}
+
+// headHeap orders heads by when they are due. It implements heap.Interface.
+type headHeap []*entry
+
+func (h headHeap) Len() int           { return len(h) }
+func (h headHeap) Less(i, j int) bool { return h[i].due.Before(h[j].due) }
+func (h headHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].position, h[j].position = i, j
+}
+
+func (h *headHeap) Push(x any) {
+	e := x.(*entry)
+	e.position = len(*h)
+	*h = append(*h, e)
+}
+
+func (h *headHeap) Pop() any {
+	last := len(*h) - 1
+	e := (*h)[last]
+	e.position = -1
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	return e
+}
+
+// due returns heads that are due, at most limit, without changing the heap:
+// below a head that is not due there is none that is.
+func (h headHeap) due(now time.Time, limit int) []*entry {
+	var due []*entry
+	for visit := []int{0}; len(visit) > 0 && len(due) < limit; {
+		i := visit[0]
+		visit = visit[1:]
+		if i < len(h) && !h[i].due.After(now) {
+			due = append(due, h[i])
+			visit = append(visit, 2*i+1, 2*i+2)
+		}
+	}
+	return due
 }

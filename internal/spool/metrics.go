@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/verobridge/verobridge/internal/delivery"
@@ -22,6 +21,8 @@ type metrics struct {
 	seconds    prometheus.Histogram
 	settlement *prometheus.CounterVec
 	paused     *prometheus.GaugeVec
+	waiting    *prometheus.GaugeVec
+	letters    *prometheus.CounterVec
 	state      *state
 }
 
@@ -53,10 +54,20 @@ func newMetrics(r prometheus.Registerer, s *Spool) *metrics {
 			Name: "verobridge_destination_paused",
 			Help: "1 while a destination takes nothing and is probed.",
 		}, []string{"destination"}),
+		waiting: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "verobridge_spool_retry_events",
+			Help: "Events in a destination's retry lane.",
+		}, []string{"destination"}),
+		letters: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "verobridge_spool_dead_letters_total",
+			Help: "Events and records of a destination that became dead letters.",
+		}, []string{"destination"}),
 		state: &state{spool: s},
 	}
 	for _, name := range s.o.Destinations {
 		m.pause(name, false)
+		m.wait(name, 0)
+		m.buried(name, 0)
 	}
 	if r != nil {
 		r.MustRegister(m.collectors()...)
@@ -65,7 +76,7 @@ func newMetrics(r prometheus.Registerer, s *Spool) *metrics {
 }
 
 func (m *metrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.events, m.records, m.failures, m.seconds, m.settlement, m.paused, m.state}
+	return []prometheus.Collector{m.events, m.records, m.failures, m.seconds, m.settlement, m.paused, m.waiting, m.letters, m.state}
 }
 
 func (m *metrics) unregister() {
@@ -92,6 +103,14 @@ func (m *metrics) settled(destination string, reports []delivery.Report) {
 	}
 }
 
+func (m *metrics) wait(destination string, events int) {
+	m.waiting.WithLabelValues(destination).Set(float64(events))
+}
+
+func (m *metrics) buried(destination string, letters int) {
+	m.letters.WithLabelValues(destination).Add(float64(letters))
+}
+
 func (m *metrics) pause(destination string, paused bool) {
 	var v float64
 	if paused {
@@ -107,10 +126,6 @@ var (
 		"Bytes of events that the spool may hold before it answers 503.", nil, nil)
 	backlogDesc = prometheus.NewDesc("verobridge_spool_backlog_records",
 		"Records that a destination has not settled; each holds one or more events.", []string{"destination"}, nil)
-	laneDesc = prometheus.NewDesc("verobridge_spool_retry_events",
-		"Events in a destination's retry lane.", []string{"destination"}, nil)
-	deadDesc = prometheus.NewDesc("verobridge_spool_dead_letters",
-		"Dead letters of a destination.", []string{"destination"}, nil)
 )
 
 // state reads from JetStream, at each scrape, what it knows best.
@@ -118,7 +133,7 @@ type state struct{ spool *Spool }
 
 // Describe implements prometheus.Collector.
 func (c *state) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{bytesDesc, limitDesc, backlogDesc, laneDesc, deadDesc} {
+	for _, d := range []*prometheus.Desc{bytesDesc, limitDesc, backlogDesc} {
 		ch <- d
 	}
 }
@@ -138,27 +153,7 @@ func (c *state) Collect(ch chan<- prometheus.Metric) {
 	gauge(bytesDesc, held.Bytes)
 	gauge(limitDesc, uint64(c.spool.o.MaxBytes))
 	for _, name := range c.spool.o.Destinations {
-		if settled, err := c.spool.settledBy(ctx, eventsStream, name); err == nil {
-			gauge(backlogDesc, held.LastSeq-min(held.LastSeq, max(settled, held.FirstSeq-min(held.FirstSeq, 1))), name)
-		}
-		if n, err := c.spool.count(ctx, retryStream, retrySubject+name); err == nil {
-			gauge(laneDesc, n, name)
-		}
-		if n, err := c.spool.count(ctx, deadStream, deadSubject+name); err == nil {
-			gauge(deadDesc, n, name)
-		}
+		gone := max(c.spool.doneBy(name), held.FirstSeq-min(held.FirstSeq, 1))
+		gauge(backlogDesc, held.LastSeq-min(held.LastSeq, gone), name)
 	}
-}
-
-// count returns how many records a stream holds for a subject.
-func (s *Spool) count(ctx context.Context, stream, subject string) (uint64, error) {
-	st, err := s.js.Stream(ctx, stream)
-	if err != nil {
-		return 0, err
-	}
-	info, err := st.Info(ctx, jetstream.WithSubjectFilter(subject))
-	if err != nil {
-		return 0, err
-	}
-	return info.State.Subjects[subject], nil
 }

@@ -9,72 +9,71 @@ import (
 	"io"
 
 	"github.com/klauspost/compress/s2"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/verobridge/verobridge/internal/delivery"
 )
 
-// reportsCursor is the name of the cursor in the reports stream.
-const reportsCursor = "reports"
+// reportsReader is who reads the reports stream.
+const reportsReader = "reports"
 
-// report keeps what became of events until the warehouse has it, in as many
-// records as it takes.
+// report keeps what became of events until the warehouse has it.
 func (s *Spool) report(ctx context.Context, reports []delivery.Report) error {
-	var record []byte
-	write := func() error {
-		if err := s.publish(ctx, reportsSubject, s2.Encode(nil, record)); err != nil {
-			return fmt.Errorf("write reports: %w", err)
-		}
-		record = record[:0]
-		return nil
+	if err := publishLines(ctx, s, reportsSubject, reports); err != nil {
+		return fmt.Errorf("write reports: %w", err)
 	}
-	for _, r := range reports {
-		line, err := json.Marshal(r)
-		if err != nil {
-			return fmt.Errorf("encode report: %w", err)
-		}
-		if len(record) > 0 && len(record)+len(line) > maxRecord {
-			if err := write(); err != nil {
-				return err
-			}
-		}
-		record = append(append(record, line...), '\n')
-	}
-	if len(record) == 0 {
-		return nil
-	}
-	return write()
+	return nil
 }
 
 // DrainReports hands the reports of all destinations to write, in the order in
 // which they were made, until ctx ends. A batch is repeated until write takes
 // it, so write must be idempotent; after a crash the last batch comes again.
 func (s *Spool) DrainReports(ctx context.Context, write func(context.Context, []delivery.Report) error) error {
-	cursor, err := s.openCursor(ctx, reportsStream, reportsCursor)
+	done, err := s.loadProgress(ctx, reportsStream, reportsReader)
 	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
 		return fmt.Errorf("drain reports: %w", err)
 	}
-	for failed := 0; ctx.Err() == nil; {
-		err := s.passOn(ctx, cursor, write)
-		if err == nil || ctx.Err() != nil {
-			failed = 0
+	cursor := s.newCursor(reportsStream, done.Next)
+	for ctx.Err() == nil {
+		records, err := cursor.read(ctx, idleWait)
+		if err != nil && ctx.Err() == nil {
+			s.log.Error("cannot read delivery reports; trying again", "error", err)
+			sleep(ctx, s.o.Probe.Max)
+		}
+		if err != nil || len(records) == 0 {
 			continue
 		}
-		if failed++; failed == 1 {
-			s.log.Warn("cannot write delivery reports; they are kept and tried again", "error", err)
+		if !s.passOn(ctx, s.decodeAll(records), write) {
+			return nil
 		}
-		sleep(ctx, s.o.Probe.wait(failed))
-		if err := cursor.rewind(ctx); err != nil && ctx.Err() == nil {
-			s.log.Error("cannot go back to the first unwritten report", "error", err)
+		done.Next = cursor.next
+		if err := settling(ctx, func(ctx context.Context) error { return s.saveProgress(ctx, reportsReader, done) }); err != nil {
+			s.log.Error("cannot write down which reports are written; they may be written again", "error", err)
 		}
 	}
 	return nil
 }
 
-func (s *Spool) passOn(ctx context.Context, c *cursor, write func(context.Context, []delivery.Report) error) error {
-	records, err := c.next(ctx, idleWait)
-	if err != nil || len(records) == 0 {
-		return err
+// passOn writes reports, again and again until that succeeds or ctx ends. It
+// reports whether they are written.
+func (s *Spool) passOn(ctx context.Context, reports []delivery.Report, write func(context.Context, []delivery.Report) error) bool {
+	for failed := 1; ctx.Err() == nil; failed++ {
+		err := write(ctx, reports)
+		if err == nil {
+			return true
+		}
+		if failed == 1 && ctx.Err() == nil {
+			s.log.Warn("cannot write delivery reports; they are kept and tried again", "error", err)
+		}
+		sleep(ctx, s.o.Probe.wait(failed))
 	}
+	return false
+}
+
+func (s *Spool) decodeAll(records []jetstream.Msg) []delivery.Report {
 	var reports []delivery.Report
 	for _, record := range records {
 		some, err := decodeReports(record.Data())
@@ -84,10 +83,7 @@ func (s *Spool) passOn(ctx context.Context, c *cursor, write func(context.Contex
 		}
 		reports = append(reports, some...)
 	}
-	if err := write(ctx, reports); err != nil {
-		return err
-	}
-	return c.settled(ctx, records[len(records)-1])
+	return reports
 }
 
 // decodeReports reads the reports of a record, one JSON value a line.

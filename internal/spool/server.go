@@ -78,8 +78,9 @@ func (e *embedded) stop() error {
 	return e.lock.Unlock()
 }
 
-// defaultMaxBytes leaves a fifth of the free space to retries, dead letters
-// and reports, and to other programs. What the spool holds already counts as
+// defaultMaxBytes is half of the free space, so that with retries, dead letters
+// and reports an eighth of it stays free: a server whose disk is full takes
+// nothing until it is started again. What the spool holds already counts as
 // free, so that the bound does not shrink with every restart.
 func defaultMaxBytes(dir string) (int64, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -105,7 +106,7 @@ func defaultMaxBytes(dir string) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("measure data_dir: %w", err)
 	}
-	return (free + held) / 5 * 4, nil
+	return (free + held) / 2, nil
 }
 
 // serverLog passes on what the embedded server has to say. Its warnings tell of

@@ -2,149 +2,228 @@ package spool
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/verobridge/verobridge/internal/delivery"
 )
 
-// settleTimeout bounds the writing of what became of a batch. It runs to its
-// end also while the program stops: what was sent must not be sent again.
-const settleTimeout = 10 * time.Second
-
-func settling(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
-}
-
-// verdict is an event with what became of it.
+// verdict is an event with what becomes of it.
 type verdict struct {
 	item
 	outcome delivery.Outcome
 }
 
-// split parts the verdicts on events from those on the destination. While the
-// destination is unavailable, what it did not try stays with what it could not
-// take, in order.
-func split(items []item, outcomes []delivery.Outcome) (settled, unavailable []verdict) {
-	down := slices.ContainsFunc(outcomes, delivery.Outcome.Unavailable)
-	for i, it := range items {
-		v := verdict{it, outcomes[i]}
-		if v.outcome.Unavailable() || down && !v.outcome.Tried() {
-			unavailable = append(unavailable, v)
-		} else {
-			settled = append(settled, v)
+// round offers events to the destination once and settles what comes of them.
+// Fresh events whose person waits in the lane are not offered: they queue up
+// there. A paused destination gets one event, when it is time for a probe.
+func (d *drain) round(ctx context.Context, items []item) error {
+	free := d.free(items)
+	outcomes := make([]delivery.Outcome, len(items)) // invalid where nothing was tried
+	var tried []item
+	var made []delivery.Outcome
+	if len(free) > 0 {
+		candidates := pick(items, free)
+		if d.pause.active() {
+			sleep(ctx, time.Until(d.pause.probeAt))
+			if ctx.Err() != nil {
+				return nil
+			}
+			i := d.pause.probe(candidates)
+			free, candidates = free[i:i+1], candidates[i:i+1]
+		}
+		tried, made = candidates, d.offer(ctx, candidates)
+		for n, i := range free {
+			outcomes[i] = made[n]
 		}
 	}
-	return settled, unavailable
-}
-
-func itemsOf(verdicts []verdict) []item {
-	items := make([]item, len(verdicts))
-	for i, v := range verdicts {
-		items[i] = v.item
+	down := d.pause.isDown(made)
+	var suspects map[string]delivery.Outcome
+	if !down && isUp(made) {
+		suspects = d.resume()
 	}
-	return items
+	if err := d.settle(ctx, d.judge(items, outcomes, down, suspects)); err != nil {
+		return err
+	}
+	if down && ctx.Err() == nil {
+		return d.prolong(ctx, tried, made)
+	}
+	return nil
 }
 
-// settle makes what became of events durable: dead letters, the retry lane,
-// then the reports. Only what it has written is taken off the lane, and only
-// after it the caller acknowledges the record, so that a crash in between
-// repeats work and loses nothing.
+// free returns the places of the events that may be offered. Not those that are
+// skipped, and not fresh ones that have to queue behind others of their people:
+// in the lane, or before them in the batch where those have to queue.
+func (d *drain) free(items []item) []int {
+	free := make([]int, 0, len(items))
+	blocked := make(map[string]bool)
+	for i, it := range items {
+		switch {
+		case it.skip != "":
+		case it.waiting == nil && (d.lane.oldest(it.people) != nil || anyOf(blocked, it.people)):
+			for _, id := range it.people {
+				blocked[id] = true
+			}
+		default:
+			free = append(free, i)
+		}
+	}
+	return free
+}
+
+func pick(items []item, places []int) []item {
+	picked := make([]item, len(places))
+	for n, i := range places {
+		picked[n] = items[i]
+	}
+	return picked
+}
+
+// judge decides what becomes of each event, in the order of the batch. Events
+// without a verdict stay where they are: in the lane, or in the window, and then
+// the later ones of their people stay too.
+func (d *drain) judge(items []item, outcomes []delivery.Outcome, down bool, suspects map[string]delivery.Outcome) []verdict {
+	var verdicts []verdict
+	moved := make(map[string]bool)   // people who get an event in the lane now
+	staying := make(map[string]bool) // people who have one in the window
+	mark := func(set map[string]bool, people []string) {
+		for _, id := range people {
+			set[id] = true
+		}
+	}
+	give := func(it item, o delivery.Outcome) {
+		verdicts = append(verdicts, verdict{it, o})
+		if !o.Final() {
+			mark(moved, it.people)
+		}
+	}
+	for i, it := range items {
+		o := outcomes[i]
+		suspect, vain := suspects[keyOf(it.event)]
+		first := d.lane.oldest(it.people)
+		switch {
+		case it.skip == notWanted:
+			give(it, delivery.Skipped(delivery.ReasonNotRouted))
+		case it.skip != "":
+			give(it, delivery.Skipped(it.skip))
+		case o.Valid() && (o.Final() || o.Tried() && !down):
+			give(it, o)
+		case !o.Valid() && vain:
+			give(it, delivery.Retry(suspect.Reason(), suspect.Err(), suspect.After(), suspect.Calls()...))
+		case it.waiting != nil:
+			// It keeps its place in the lane.
+		case anyOf(staying, it.people):
+			mark(staying, it.people)
+		case first != nil && it.origin.before(first.origin):
+			// A later event of the person waits in the lane, so this one was
+			// settled before a crash.
+			d.window.handle(it.origin)
+		case first != nil, anyOf(moved, it.people):
+			give(it, delivery.Behind())
+		default:
+			mark(staying, it.people)
+		}
+	}
+	return verdicts
+}
+
+// settle makes what becomes of events durable: dead letters, the retry lane,
+// the reports, and last the progress. A crash in between repeats work and loses
+// nothing.
 func (d *drain) settle(ctx context.Context, verdicts []verdict) error {
 	if len(verdicts) == 0 {
 		return nil
 	}
-	ctx, cancel := settling(ctx)
-	defer cancel()
 	now := time.Now()
-	reports := make([]delivery.Report, len(verdicts))
+	var reports []delivery.Report
+	var letters []deadLetter
+	var waiters []waiter
 	for i, v := range verdicts {
-		if v.outcome.Status() == delivery.StatusWaiting && !v.since.IsZero() && now.Sub(v.since) > d.spool.o.Horizon {
-			v.outcome = delivery.Dead(delivery.ReasonExpired, v.outcome.Err(), v.outcome.Calls()...)
-			verdicts[i] = v
-		}
 		attempts := v.attempts
 		if v.outcome.Tried() {
 			attempts++
+			if v.outcome.Status() == delivery.StatusWaiting && !v.since.IsZero() && now.Sub(v.since) > d.spool.o.Horizon {
+				v.outcome = delivery.Dead(delivery.ReasonExpired, v.outcome.Err(), v.outcome.Calls()...)
+				verdicts[i] = v
+			}
 		}
-		reports[i] = delivery.ReportOf(v.event, d.destination.Name(), v.outcome, attempts, now)
-		var err error
+		if v.waiting == nil && d.lane.events[keyOf(v.event)] != nil {
+			continue // the same event was sent twice, and waits already
+		}
+		report := delivery.ReportOf(v.event, d.destination.Name(), v.outcome, attempts, now)
+		reports = append(reports, report)
 		switch v.outcome.Status() {
 		case delivery.StatusDead:
-			err = d.spool.bury(ctx, reports[i], v.event)
+			letters = append(letters, deadLetter{Report: report, Body: v.event.Body})
 		case delivery.StatusWaiting:
-			err = d.lane.retry(ctx, v.item, attempts, v.outcome, now)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if err := d.spool.report(ctx, reports); err != nil {
-		return err
-	}
-	for _, v := range verdicts {
-		if v.lane != 0 && v.outcome.Final() {
-			if err := d.lane.remove(ctx, v.lane); err != nil {
-				return err
+			due := now
+			if v.outcome.Tried() {
+				due = now.Add(max(v.outcome.After(), d.spool.o.Retry.wait(attempts)))
 			}
+			if v.waiting != nil {
+				d.lane.delay(v.waiting, due, attempts)
+			} else {
+				waiters = append(waiters, waiter{v.item, due, attempts})
+			}
+		}
+	}
+	for _, write := range []func(context.Context) error{
+		func(ctx context.Context) error { return d.spool.bury(ctx, letters) },
+		func(ctx context.Context) error { return d.enqueue(ctx, waiters, now) },
+		func(ctx context.Context) error { return d.spool.report(ctx, reports) },
+	} {
+		if err := d.insist(ctx, write); err != nil {
+			return err
 		}
 	}
 	d.spool.metrics.settled(d.destination.Name(), reports)
-	return nil
+	d.spool.metrics.wait(d.destination.Name(), len(d.lane.events))
+	return d.conclude(ctx, verdicts)
 }
 
-// acknowledge moves the cursor past a batch whose events are all settled.
-func (d *drain) acknowledge(ctx context.Context, b batch) error {
-	ctx, cancel := settling(ctx)
-	defer cancel()
-	return d.cursor.settled(ctx, b.last)
-}
-
-// park moves events to the lane that were not tried, because their destination
-// is paused or the program stops.
-func (d *drain) park(ctx context.Context, items []item) error {
-	reason := d.paused
-	if ctx.Err() != nil {
-		reason = delivery.ReasonStopping
-	}
-	verdicts := make([]verdict, len(items))
-	for i, it := range items {
-		verdicts[i] = verdict{it, delivery.NotTried(reason)}
-	}
-	return d.settle(ctx, verdicts)
-}
-
-// pause begins or prolongs the pause of a destination that takes nothing. What
-// it was tried with is reported as waiting, once for each pause.
-func (d *drain) pause(ctx context.Context, unavailable []verdict) error {
-	first := unavailable[slices.IndexFunc(unavailable, func(v verdict) bool { return v.outcome.Unavailable() })].outcome
-	if d.failures == 0 {
-		d.log.Warn("destination paused; everything is kept and it is probed until it answers",
-			"reason", first.Reason(), "error", first.Err())
-		var reports []delivery.Report
-		for _, v := range unavailable {
-			if v.outcome.Tried() {
-				reports = append(reports, delivery.ReportOf(v.event, d.destination.Name(), v.outcome, v.attempts+1, time.Now()))
+// conclude writes down that events are settled, and deletes the records of the
+// lane that are.
+func (d *drain) conclude(ctx context.Context, verdicts []verdict) error {
+	var done []*group
+	for _, v := range verdicts {
+		switch {
+		case v.waiting == nil:
+			d.window.handle(v.origin)
+		case v.outcome.Final():
+			if g := d.lane.remove(v.waiting); g != nil {
+				done = append(done, g)
 			}
 		}
-		ctx, cancel := settling(ctx)
-		defer cancel()
-		if err := d.spool.report(ctx, reports); err != nil {
+	}
+	d.progress.Lane = make(map[uint64]bits)
+	for seq, g := range d.lane.groups {
+		if len(g.settled) > 0 {
+			d.progress.Lane[seq] = g.settled
+		}
+	}
+	for _, g := range done {
+		d.progress.Lane[g.seq] = g.settled
+	}
+	d.window.advance(&d.progress)
+	d.savedAt = time.Now()
+	if err := d.insist(ctx, func(ctx context.Context) error {
+		return d.spool.saveProgress(ctx, d.destination.Name(), d.progress)
+	}); err != nil {
+		return err
+	}
+	for _, g := range done {
+		delete(d.progress.Lane, g.seq)
+		if err := d.insist(ctx, func(ctx context.Context) error { return d.dropGroup(ctx, g.seq) }); err != nil {
 			return err
 		}
 	}
-	d.failures++
-	d.paused = first.Reason()
-	d.probeAt = time.Now().Add(max(first.After(), d.spool.o.Probe.wait(d.failures)))
-	d.spool.metrics.pause(d.destination.Name(), true)
 	return nil
 }
 
-// resume ends a pause.
-func (d *drain) resume() {
-	if d.failures > 0 {
-		d.log.Info("destination answers again")
+func anyOf(set map[string]bool, ids []string) bool {
+	for _, id := range ids {
+		if set[id] {
+			return true
+		}
 	}
-	d.failures = 0
-	d.spool.metrics.pause(d.destination.Name(), false)
+	return false
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -14,18 +15,20 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// The streams, and the subjects that their records are published to. Retry and
-// dead letters have one subject for each destination.
+// The streams, and the subjects that their records are published to. Retries,
+// dead letters and cursors have one subject for each destination.
 const (
 	eventsStream  = "VEROBRIDGE_EVENTS"
 	retryStream   = "VEROBRIDGE_RETRY"
 	deadStream    = "VEROBRIDGE_DEAD"
 	reportsStream = "VEROBRIDGE_REPORTS"
+	cursorsStream = "VEROBRIDGE_CURSORS"
 
 	eventsSubject  = "verobridge.events"
 	retrySubject   = "verobridge.retry."
 	deadSubject    = "verobridge.dead."
 	reportsSubject = "verobridge.reports"
+	cursorsSubject = "verobridge.cursors."
 )
 
 // maxPayload bounds a record on the wire. One event may be as large as a
@@ -54,8 +57,9 @@ type Options struct {
 	// Destinations names the destinations whose unsettled events must be kept.
 	// A destination seen for the first time starts with the next event.
 	Destinations []string
-	// MaxBytes bounds the events on disk. Defaults to four fifths of the space
-	// that is free in Dir, or to 10 GiB with a URL.
+	// MaxBytes bounds the events on disk. Reports, retries and dead letters may
+	// each take a quarter of it besides. Defaults to half of the space that is
+	// free in Dir, or to 10 GiB with a URL.
 	MaxBytes int64
 	// ReplayWindow is how long settled events are kept for replays. Defaults
 	// to 7 days. When the spool is full they go earlier.
@@ -106,12 +110,20 @@ func (o Options) withDefaults() (Options, error) {
 // Spool keeps events until every destination has settled them. Its methods may
 // be called from many goroutines; Drain from one for each destination.
 type Spool struct {
-	o       Options
-	server  *embedded // nil with an external cluster
-	conn    *nats.Conn
-	js      jetstream.JetStream
+	o      Options
+	server *embedded // nil with an external cluster
+	conn   *nats.Conn
+	js     jetstream.JetStream
+	// door is for Append alone: large records on their way to a destination must
+	// not hold it up.
+	door    *nats.Conn
+	appends jetstream.JetStream
 	metrics *metrics
 	log     *slog.Logger
+
+	doneMu sync.Mutex
+	done   map[string]uint64 // up to which record each reader is done
+	broken atomic.Bool       // the last record could not be written
 
 	queue   chan *pending
 	closing chan struct{}
@@ -129,6 +141,7 @@ func Open(ctx context.Context, o Options) (*Spool, error) {
 	s := &Spool{
 		o:       o,
 		log:     o.Logger,
+		done:    make(map[string]uint64),
 		queue:   make(chan *pending),
 		closing: make(chan struct{}),
 	}
@@ -145,31 +158,35 @@ func Open(ctx context.Context, o Options) (*Spool, error) {
 
 func (s *Spool) connect(ctx context.Context) error {
 	var err error
-	if s.o.URL != "" {
-		s.conn, err = nats.Connect(s.o.URL, nats.Name("verobridge"), nats.MaxReconnects(-1))
-		if err != nil {
-			return fmt.Errorf("connect to nats.url: %w", err)
-		}
-	} else {
+	dial := func() (*nats.Conn, error) {
+		return nats.Connect(s.o.URL, nats.Name("verobridge"), nats.MaxReconnects(-1))
+	}
+	if s.o.URL == "" {
 		if s.server, err = startEmbedded(ctx, s.o.Dir, s.log); err != nil {
 			return err
 		}
-		if s.conn, err = s.server.connect(); err != nil {
+		dial = s.server.connect
+	}
+	for _, c := range []struct {
+		conn **nats.Conn
+		js   *jetstream.JetStream
+	}{{&s.conn, &s.js}, {&s.door, &s.appends}} {
+		if *c.conn, err = dial(); err != nil {
+			return fmt.Errorf("connect to NATS: %w", err)
+		}
+		if *c.js, err = jetstream.New(*c.conn); err != nil {
 			return err
 		}
-	}
-	if s.js, err = jetstream.New(s.conn); err != nil {
-		return err
 	}
 	if err := s.makeStreams(ctx); err != nil {
 		return err
 	}
 	for _, name := range s.o.Destinations {
-		if _, err := s.consumer(ctx, eventsStream, name); err != nil {
+		if _, err := s.loadProgress(ctx, eventsStream, name); err != nil {
 			return err
 		}
 	}
-	if _, err := s.consumer(ctx, reportsStream, reportsCursor); err != nil {
+	if _, err := s.loadProgress(ctx, reportsStream, reportsReader); err != nil {
 		return err
 	}
 	s.metrics = newMetrics(s.o.Registerer, s)
@@ -182,24 +199,28 @@ func (s *Spool) makeStreams(ctx context.Context) error {
 		Replicas:  s.o.Replicas,
 		Retention: jetstream.LimitsPolicy,
 		// Never the default, DiscardOld: it would drop what is undelivered.
-		Discard:     jetstream.DiscardNew,
-		MaxBytes:    -1,
-		AllowDirect: true,
+		Discard: jetstream.DiscardNew,
 	}
 	for _, c := range []struct {
 		name, subject string
 		maxBytes      int64
 	}{
 		{eventsStream, eventsSubject, s.o.MaxBytes},
-		{retryStream, retrySubject + "*", -1},
-		{deadStream, deadSubject + "*", -1},
-		{reportsStream, reportsSubject, -1},
+		{retryStream, retrySubject + "*", s.o.MaxBytes / 4},
+		{deadStream, deadSubject + "*", s.o.MaxBytes / 4},
+		{reportsStream, reportsSubject, s.o.MaxBytes / 4},
 	} {
 		config := base
 		config.Name, config.Subjects, config.MaxBytes = c.name, []string{c.subject}, c.maxBytes
 		if _, err := s.js.CreateOrUpdateStream(ctx, config); err != nil {
 			return fmt.Errorf("make stream %s: %w", c.name, err)
 		}
+	}
+	cursors := base
+	cursors.Name, cursors.Subjects = cursorsStream, []string{cursorsSubject + "*"}
+	cursors.MaxMsgsPerSubject, cursors.Discard = 1, jetstream.DiscardOld
+	if _, err := s.js.CreateOrUpdateStream(ctx, cursors); err != nil {
+		return fmt.Errorf("make stream %s: %w", cursorsStream, err)
 	}
 	return nil
 }
@@ -217,8 +238,10 @@ func (s *Spool) shutdown() error {
 }
 
 func (s *Spool) disconnect() error {
-	if s.conn != nil {
-		s.conn.Close()
+	for _, c := range []*nats.Conn{s.door, s.conn} {
+		if c != nil {
+			c.Close()
+		}
 	}
 	if s.server != nil {
 		return s.server.stop()
@@ -233,8 +256,11 @@ func (s *Spool) Ready() error {
 		return ErrClosed
 	default:
 	}
-	if !s.conn.IsConnected() {
+	if !s.door.IsConnected() {
 		return errors.New("the spool has no connection to NATS")
+	}
+	if s.broken.Load() {
+		return errors.New("the spool could not write its last record; the log has the reason")
 	}
 	return nil
 }

@@ -298,7 +298,7 @@ func TestEventsForOthersArePassedOver(t *testing.T) {
 	other.Source = "web"
 	appendAll(t, s, other, mine, other)
 	d := newDestination("vero", deliverAll)
-	drainTo(t, s, d, DrainOptions{Accept: func(e event.Event) bool { return e.Source == "app" }})
+	drainTo(t, s, d, DrainOptions{Accept: func(e event.Event) (bool, delivery.Reason) { return e.Source == "app", "" }})
 	if diff := cmp.Diff([]string{mine.ID}, d.await(t, 1)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

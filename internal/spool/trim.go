@@ -48,11 +48,7 @@ func (s *Spool) trim(ctx context.Context, first func(context.Context, jetstream.
 	if err != nil {
 		return fmt.Errorf("trim reports: %w", err)
 	}
-	written, err := s.settledBy(ctx, reportsStream, reportsCursor)
-	if err != nil {
-		return fmt.Errorf("trim reports: %w", err)
-	}
-	if err := reports.Purge(ctx, jetstream.WithPurgeSequence(written+1)); err != nil {
+	if err := reports.Purge(ctx, jetstream.WithPurgeSequence(s.doneBy(reportsReader)+1)); err != nil {
 		return fmt.Errorf("trim reports: %w", err)
 	}
 	return nil
@@ -66,11 +62,7 @@ func (s *Spool) settledOnly(ctx context.Context, events jetstream.Stream) (uint6
 	}
 	keep := info.State.LastSeq + 1
 	for _, name := range s.o.Destinations {
-		settled, err := s.settledBy(ctx, eventsStream, name)
-		if err != nil {
-			return 0, err
-		}
-		keep = min(keep, settled+1)
+		keep = min(keep, s.doneBy(name)+1)
 	}
 	return keep, nil
 }
@@ -97,17 +89,4 @@ func (s *Spool) settledAndOld(ctx context.Context, events jetstream.Stream) (uin
 		return record.Time.After(edge)
 	})
 	return oldest + uint64(young), failed
-}
-
-// settledBy returns the sequence up to which a cursor's owner has settled.
-func (s *Spool) settledBy(ctx context.Context, stream, name string) (uint64, error) {
-	consumer, err := s.consumer(ctx, stream, name)
-	if err != nil {
-		return 0, err
-	}
-	info, err := consumer.Info(ctx)
-	if err != nil {
-		return 0, err
-	}
-	return info.AckFloor.Stream, nil
 }

@@ -1,0 +1,196 @@
+package spool
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/verobridge/verobridge/internal/event"
+)
+
+const (
+	// headerEntries holds what is to be known of each event of a record in the
+	// retry stream beside the event: a JSON array of storedEntry.
+	headerEntries = "Entries"
+	// maxGroup bounds a record of the retry stream in events, which bounds what
+	// progress has to say about it.
+	maxGroup = 256
+)
+
+// storedEntry is an entry of the lane as the retry stream keeps it.
+type storedEntry struct {
+	Seq      uint64    `json:"seq"`
+	Index    int       `json:"index"`
+	Attempts int       `json:"attempts"`
+	Since    time.Time `json:"since"`
+}
+
+// openLane reads what waited for a destination when the program stopped. All of
+// it is due at once. Records that cannot be read become dead letters.
+func (d *drain) openLane(ctx context.Context) error {
+	d.lane = newLane()
+	stream, err := d.spool.js.Stream(ctx, retryStream)
+	if err != nil {
+		return fmt.Errorf("open retry lane: %w", err)
+	}
+	d.retries = stream
+	subject := retrySubject + d.destination.Name()
+	for seq := uint64(1); ; seq++ {
+		record, err := stream.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(subject))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("open retry lane: %w", err)
+		}
+		seq = record.Sequence
+		if err := d.openGroup(ctx, record); err != nil {
+			return err
+		}
+	}
+}
+
+func (d *drain) openGroup(ctx context.Context, record *jetstream.RawStreamMsg) error {
+	events, stored, err := readGroup(record)
+	if err != nil {
+		d.log.Error("a record of the retry lane cannot be read; it is kept as a dead letter", "error", err)
+		if err := d.spool.buryRecord(ctx, d.destination.Name(), record.Data, err); err != nil {
+			return err
+		}
+		return d.dropGroup(ctx, record.Sequence)
+	}
+	g := &group{seq: record.Sequence, settled: d.progress.Lane[record.Sequence], entries: make([]*entry, len(events))}
+	open := false
+	for i, e := range events {
+		if g.settled.has(i) {
+			continue
+		}
+		open = true
+		g.entries[i] = &entry{
+			key: keyOf(e), people: d.peopleOf(e), origin: origin{stored[i].Seq, stored[i].Index},
+			group: g, index: i, attempts: stored[i].Attempts, since: stored[i].Since,
+		}
+	}
+	if !open {
+		return d.dropGroup(ctx, g.seq)
+	}
+	d.lane.add(g)
+	return nil
+}
+
+func readGroup(record *jetstream.RawStreamMsg) ([]event.Event, []storedEntry, error) {
+	events, err := unseal(record.Data)
+	if err != nil {
+		return nil, nil, err
+	}
+	var stored []storedEntry
+	if err := json.Unmarshal([]byte(record.Header.Get(headerEntries)), &stored); err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", errRecord, err)
+	}
+	if len(stored) != len(events) {
+		return nil, nil, errRecord
+	}
+	return events, stored, nil
+}
+
+// waiter is an event that is to wait in the lane.
+type waiter struct {
+	item     item
+	due      time.Time
+	attempts int
+}
+
+// enqueue puts events at the end of the lane, as few records as it takes.
+func (d *drain) enqueue(ctx context.Context, waiters []waiter, now time.Time) error {
+	for len(waiters) > 0 {
+		n, frames := 0, []byte(nil)
+		for n < min(len(waiters), maxGroup) && (n == 0 || len(frames)+len(waiters[n].item.event.Body) <= maxRecord) {
+			frames = frame(frames, waiters[n].item.event)
+			n++
+		}
+		if err := d.enqueueGroup(ctx, waiters[:n], frames, now); err != nil {
+			return err
+		}
+		waiters = waiters[n:]
+	}
+	return nil
+}
+
+func (d *drain) enqueueGroup(ctx context.Context, waiters []waiter, frames []byte, now time.Time) error {
+	g := &group{entries: make([]*entry, len(waiters))}
+	stored := make([]storedEntry, len(waiters))
+	for i, w := range waiters {
+		it := w.item
+		g.entries[i] = &entry{
+			key: keyOf(it.event), people: it.people, origin: it.origin,
+			group: g, index: i, due: w.due, attempts: w.attempts, since: now,
+		}
+		stored[i] = storedEntry{Seq: it.origin.seq, Index: it.origin.index, Attempts: w.attempts, Since: now.UTC()}
+	}
+	entries, err := json.Marshal(stored)
+	if err != nil {
+		return fmt.Errorf("encode retry lane: %w", err)
+	}
+	ack, err := d.spool.js.PublishMsg(ctx, &nats.Msg{
+		Subject: retrySubject + d.destination.Name(),
+		Header:  nats.Header{headerEntries: {string(entries)}},
+		Data:    seal(frames),
+	})
+	if err != nil {
+		return fmt.Errorf("write to retry lane: %w", err)
+	}
+	g.seq = ack.Sequence
+	d.lane.add(g)
+	return nil
+}
+
+// dueItems returns the events of the lane that are to be tried now.
+func (d *drain) dueItems(ctx context.Context, now time.Time, limit int) ([]item, error) {
+	if at, any := d.lane.nextDue(); !any || at.After(now) {
+		return nil, nil
+	}
+	var items []item
+	events := make(map[*group][]event.Event)
+	for _, e := range d.lane.ready(now, limit) {
+		if _, read := events[e.group]; !read {
+			record, err := d.retries.GetMsg(ctx, e.group.seq)
+			if err == nil {
+				events[e.group], _, err = readGroup(record)
+			}
+			if errors.Is(err, jetstream.ErrMsgNotFound) || errors.Is(err, errRecord) {
+				d.log.Error("a record of the retry lane is damaged on disk and lost", "sequence", e.group.seq, "error", err)
+				d.loseGroup(e.group)
+				return nil, nil
+			}
+			if err != nil {
+				return nil, fmt.Errorf("read retry lane: %w", err)
+			}
+		}
+		it := d.newItem(events[e.group][e.index], e.origin)
+		it.waiting, it.attempts, it.since = e, e.attempts, e.since
+		items = append(items, it)
+	}
+	return items, nil
+}
+
+// loseGroup takes out the entries of a record that is no longer there.
+func (d *drain) loseGroup(g *group) {
+	for _, e := range g.entries {
+		if e != nil {
+			d.lane.remove(e)
+		}
+	}
+}
+
+// dropGroup deletes a record all of whose events are settled.
+func (d *drain) dropGroup(ctx context.Context, seq uint64) error {
+	if err := d.retries.DeleteMsg(ctx, seq); err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+		return fmt.Errorf("take off retry lane: %w", err)
+	}
+	return nil
+}

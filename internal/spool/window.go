@@ -1,0 +1,104 @@
+package spool
+
+import (
+	"time"
+
+	"github.com/verobridge/verobridge/internal/delivery"
+	"github.com/verobridge/verobridge/internal/event"
+)
+
+// origin is where an event was read: a record's sequence and its place in it.
+// Events are accepted in the order of their origins.
+type origin struct {
+	seq   uint64
+	index int
+}
+
+func (o origin) before(other origin) bool {
+	return o.seq < other.seq || o.seq == other.seq && o.index < other.index
+}
+
+// item is one event on its way to a destination.
+type item struct {
+	event  event.Event
+	origin origin
+	// people are those whose order matters, none where order does not.
+	people []string
+	// skip is why the event is not for the destination, "" if it is.
+	skip delivery.Reason
+	// waiting is its entry in the retry lane, nil for a fresh event.
+	waiting *entry
+	// attempts counts those before this one.
+	attempts int
+	// since is when it failed first, zero if it never did.
+	since time.Time
+}
+
+// window holds the records that were read and are not done, oldest first. Their
+// events are handled in any order; a record is done when all of its events are,
+// and all records before it.
+type window struct {
+	records []*windowRecord
+	open    int    // events that are not handled
+	last    uint64 // the record that was read last
+}
+
+type windowRecord struct {
+	seq     uint64
+	items   []item // those for the destination
+	handled bits   // by place in the record
+	left    int
+}
+
+func (w *window) add(r *windowRecord) {
+	w.records = append(w.records, r)
+	w.open += r.left
+	w.last = r.seq
+}
+
+// unhandled returns the oldest events that are not handled, at most limit.
+func (w *window) unhandled(limit int) []item {
+	var items []item
+	for _, r := range w.records {
+		for _, it := range r.items {
+			if len(items) >= limit {
+				return items
+			}
+			if !r.handled.has(it.origin.index) {
+				items = append(items, it)
+			}
+		}
+	}
+	return items
+}
+
+// handle marks an event as handled.
+func (w *window) handle(o origin) {
+	for _, r := range w.records {
+		if r.seq == o.seq && !r.handled.has(o.index) {
+			r.handled.set(o.index)
+			r.left--
+			w.open--
+		}
+	}
+}
+
+// advance drops the records that are done and updates what progress says.
+func (w *window) advance(p *progress) {
+	for len(w.records) > 0 && w.records[0].left == 0 {
+		p.Next = w.records[0].seq + 1
+		w.records = w.records[1:]
+	}
+	handled := make(map[uint64]bits)
+	for seq, b := range p.Handled {
+		if seq > w.last { // not read again since the start
+			handled[seq] = b
+		}
+	}
+	for _, r := range w.records {
+		if len(r.handled) > 0 {
+			handled[r.seq] = r.handled
+		}
+	}
+	p.Handled = handled
+}
