@@ -63,6 +63,10 @@
 // call that is cut off is made again at the next start, which may be later than
 // Vero remembers the first.
 //
+// Nothing of a batch is settled before all of it has its outcomes, so a slow
+// answerer must not keep a batch for long: after the Budget no new event is
+// begun, and the others are told to wait for their turn.
+//
 // Secrets stay inside: Vero's auth_token goes into the body, never into a URL,
 // and what is kept of a call for people to read is redacted.
 package outbound

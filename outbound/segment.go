@@ -32,6 +32,9 @@ type SegmentOptions struct {
 	// Timeout bounds one request, from connecting to the end of the answer.
 	// Defaults to 15 s.
 	Timeout time.Duration
+	// Budget is how long a delivery begins new requests; events that were in none
+	// have to wait for the next one. Defaults to 20 s.
+	Budget time.Duration
 	// Transport makes the requests. Defaults to a transport of its own.
 	Transport http.RoundTripper
 	// Logger gets one debug line for each request. Defaults to none.
@@ -49,6 +52,7 @@ type Segment struct {
 	url    string
 	header http.Header
 	client client
+	budget time.Duration
 }
 
 var _ delivery.Destination = (*Segment)(nil)
@@ -69,8 +73,8 @@ func NewSegment(o SegmentOptions) (*Segment, error) {
 	if err := checkSecret("write_key", o.WriteKey, "copy it from the endpoint's own settings"); err != nil {
 		return nil, fmt.Errorf("destination %q: %w", o.Name, err)
 	}
-	if o.Timeout < 0 {
-		return nil, fmt.Errorf("destination %q: timeout must not be negative", o.Name)
+	if o.Timeout < 0 || o.Budget < 0 {
+		return nil, fmt.Errorf("destination %q: timeout and budget must not be negative", o.Name)
 	}
 	m, err := newMetrics(o.Registerer, "segment", o.Name, "batch")
 	if err != nil {
@@ -82,6 +86,7 @@ func NewSegment(o SegmentOptions) (*Segment, error) {
 		header: http.Header{
 			"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte(o.WriteKey+":"))},
 		},
+		budget: cmp.Or(o.Budget, defaultBudget),
 		client: client{
 			http:    newHTTPClient(o.Transport, 1, cmp.Or(o.Timeout, 15*time.Second)),
 			secret:  o.WriteKey,
@@ -100,10 +105,13 @@ func NewSegment(o SegmentOptions) (*Segment, error) {
 func (s *Segment) Name() string { return s.name }
 
 // Deliver implements delivery.Destination. A batch that the endpoint refuses is
-// halved until the events are found that it refuses by themselves.
+// halved until the events are found that it refuses by themselves. However long
+// that takes, a delivery goes on until something is decided.
 func (s *Segment) Deliver(ctx context.Context, batch []event.Event) []delivery.Outcome {
 	calling, stop := withGrace(ctx, grace)
 	defer stop()
+	turn, end := context.WithTimeout(ctx, s.budget)
+	defer end()
 
 	r := newRelay(batch)
 	var wanted []int
@@ -121,18 +129,23 @@ func (s *Segment) Deliver(ctx context.Context, batch []event.Event) []delivery.O
 		r.pending = append(r.pending, wanted[:n])
 		wanted = wanted[n:]
 	}
+	decided := false
 	for run := r.next(); run != nil; run = r.next() {
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			r.stop(run, delivery.Unavailable(delivery.ReasonStopping, context.Cause(ctx), 0))
-			break
+		case decided && turn.Err() != nil:
+			r.stop(run, delivery.Behind())
+		default:
+			decided = s.post(calling, r, run) || decided
 		}
-		s.post(calling, r, run)
 	}
 	return r.outcomes
 }
 
-// post sends the events of a run in one request and says what became of them.
-func (s *Segment) post(ctx context.Context, r *relay, run []int) {
+// post sends the events of a run in one request. It decides what became of
+// them, or puts the run back as halves.
+func (s *Segment) post(ctx context.Context, r *relay, run []int) (decided bool) {
 	items := make([]json.RawMessage, len(run))
 	for n, i := range run {
 		items[n] = r.items[i]
@@ -150,7 +163,7 @@ func (s *Segment) post(ctx context.Context, r *relay, run []int) {
 	verdict := judge(a, s.client.now())
 	if verdict.Status() == delivery.StatusDead && len(run) > 1 {
 		r.split(run)
-		return
+		return false
 	}
 	for _, i := range run {
 		// Each event keeps its own part of the request, not that of all others.
@@ -167,4 +180,5 @@ func (s *Segment) post(ctx context.Context, r *relay, run []int) {
 	case !verdict.Final():
 		r.hold(run)
 	}
+	return true
 }

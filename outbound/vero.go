@@ -28,6 +28,11 @@ const VeroURL = "https://api.getvero.com/api/v2"
 // at Vero, whose memory for equal ones is minutes long.
 const grace = 5 * time.Second
 
+// defaultBudget is how long a delivery begins new events. It is far below the
+// minutes for which Vero remembers an event: what was sent is forgotten if the
+// program is killed before the delivery returns.
+const defaultBudget = 20 * time.Second
+
 // VeroOptions are the settings of a destination of type vero.
 type VeroOptions struct {
 	// Name is the destination's name in the settings. Required.
@@ -57,6 +62,9 @@ type VeroOptions struct {
 	// Timeout bounds one call, from connecting to the end of the answer.
 	// Defaults to 15 s.
 	Timeout time.Duration
+	// Budget is how long a delivery begins new events; the others have to wait
+	// for the next one. Those begun are finished. Defaults to 20 s.
+	Budget time.Duration
 	// Transport makes the calls. Defaults to a transport that keeps Concurrency
 	// connections open.
 	Transport http.RoundTripper
@@ -76,6 +84,7 @@ type Vero struct {
 	url         string
 	token       string
 	concurrency int
+	budget      time.Duration
 }
 
 var _ delivery.Destination = (*Vero)(nil)
@@ -99,8 +108,8 @@ func NewVero(o VeroOptions) (*Vero, error) {
 		return nil, fmt.Errorf("destination %q: preset %q does not exist; take one of %s",
 			o.Name, preset, strings.Join(slices.Sorted(maps.Keys(presets)), ", "))
 	}
-	if o.Concurrency < 0 || o.Timeout < 0 {
-		return nil, fmt.Errorf("destination %q: concurrency and timeout must not be negative", o.Name)
+	if o.Concurrency < 0 || o.Timeout < 0 || o.Budget < 0 {
+		return nil, fmt.Errorf("destination %q: concurrency, timeout and budget must not be negative", o.Name)
 	}
 	m, err := newMetrics(o.Registerer, "vero", o.Name,
 		pathUsersTrack, pathReidentify, pathUnsubscribe, pathResubscribe, pathTags, pathEventsTrack)
@@ -128,6 +137,7 @@ func NewVero(o VeroOptions) (*Vero, error) {
 		url:         base,
 		token:       o.AuthToken,
 		concurrency: concurrency,
+		budget:      cmp.Or(o.Budget, defaultBudget),
 		client: client{
 			http:    newHTTPClient(o.Transport, concurrency, cmp.Or(o.Timeout, 15*time.Second)),
 			secret:  o.AuthToken,
@@ -159,10 +169,14 @@ func (v *Vero) Name() string { return v.mapping.name }
 // Plan returns what the event means to Vero, without doing it.
 func (v *Vero) Plan(e event.Event) Plan { return v.mapping.plan(e) }
 
-// Deliver implements delivery.Destination.
+// Deliver implements delivery.Destination. An event that was begun is finished,
+// whatever the budget: to take half of its calls back is not possible, and one
+// that takes longer than that would never be done.
 func (v *Vero) Deliver(ctx context.Context, batch []event.Event) []delivery.Outcome {
 	calling, stop := withGrace(ctx, grace)
 	defer stop()
+	turn, end := context.WithTimeout(ctx, v.budget)
+	defer end()
 
 	outcomes := make([]delivery.Outcome, len(batch))
 	var down atomic.Pointer[delivery.Outcome] // the verdict that stops the batch
@@ -177,7 +191,7 @@ func (v *Vero) Deliver(ctx context.Context, batch []event.Event) []delivery.Outc
 					outcomes[i] = delivery.Unavailable(verdict.Reason(), verdict.Err(), verdict.After())
 				case ctx.Err() != nil:
 					outcomes[i] = delivery.Unavailable(delivery.ReasonStopping, context.Cause(ctx), 0)
-				case behind:
+				case behind, turn.Err() != nil && i > 0: // the oldest always has its turn
 					outcomes[i] = delivery.Behind()
 				default:
 					outcomes[i] = v.deliver(calling, batch[i])

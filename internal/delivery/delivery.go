@@ -17,9 +17,14 @@ type Destination interface {
 	Name() string
 
 	// Deliver takes a batch, oldest first, and returns one outcome for each
-	// event in the same order. It is called by one goroutine at a time, blocks
-	// until each event has its outcome, and must be idempotent by event ID.
-	// When ctx ends it returns soon, with Unavailable for what it did not try.
+	// event in the same order. It is called by one goroutine at a time and must
+	// be idempotent by event ID. When ctx ends it returns soon, with Unavailable
+	// for what it did not try.
+	//
+	// It returns within about 20 s, with Behind for the events that it did not
+	// come to: they are offered again, before later ones. What it did is written
+	// down only when it returns; after a crash before that it is done again. The
+	// first event always has its turn, so that every delivery gets on.
 	Deliver(ctx context.Context, batch []event.Event) []Outcome
 }
 
@@ -90,7 +95,8 @@ func NotTried(reason Reason) Outcome {
 }
 
 // Behind says that the event was not tried, because an earlier event of the
-// same person has to succeed first.
+// same person has to succeed first, or the time of a delivery went to earlier
+// events.
 func Behind() Outcome { return NotTried(ReasonBehind) }
 
 // Dead says that the same event would always fail. It becomes a dead letter.

@@ -61,7 +61,7 @@ var sentences = map[Reason]string{
 	ReasonBrowserTriggers: "not sent, because the person had as many triggers from browsers within an hour as triggers_per_hour of the source allows; raise it if people really do that",
 	ReasonBrowserFlood:    "not sent, because the source triggered more within an hour than can be counted; if this was no campaign, its write key is abused: replace it",
 	ReasonBrowserWithheld: "delivered without the e-mail address, phone number, push channel or tags in the event, which a browser may not set; send them from a server",
-	ReasonBehind:          "waits behind an earlier event of the same person",
+	ReasonBehind:          "waits for its turn, behind earlier events",
 	ReasonThrottled:       "waits, because the destination asked us to slow down",
 	ReasonServerError:     "waits, because the destination answered with an error of its own",
 	ReasonUnreachable:     "waits, because the destination did not answer",
