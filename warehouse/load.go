@@ -195,8 +195,9 @@ func (l *Loader) insert(ctx context.Context, items []*item) error {
 			return err
 		}
 		// For thousands of ids Postgres would rather read a whole table than use
-		// its key for each.
-		if _, err := tx.Exec(ctx, "set local enable_seqscan = off"); err != nil {
+		// its key for each. A table without a key looks so dear then that it
+		// would be worth compiling the query, which it is not.
+		if _, err := tx.Exec(ctx, "set local enable_seqscan = off; set local jit = off"); err != nil {
 			return err
 		}
 		fresh, err = l.insertAll(ctx, tx, items, stamps)

@@ -22,7 +22,7 @@ const (
 // The schemas that are not for sources get an underscore in front.
 func schemaName(source string) string {
 	name := slug(source, "source_")
-	if name == ownSchema || name == "information_schema" || strings.HasPrefix(name, "pg_") {
+	if name == ownSchema || name == analyticsSchema || name == "information_schema" || strings.HasPrefix(name, "pg_") {
 		name = "_" + name
 	}
 	return identifier(name)

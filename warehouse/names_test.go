@@ -70,7 +70,7 @@ func TestSchemaNames(t *testing.T) {
 	t.Parallel()
 	for source, want := range map[string]string{
 		"app": "app", "Web Shop": "web_shop", "verobridge": "_verobridge", "pg_mine": "_pg_mine",
-		"information_schema": "_information_schema", "2nd": "_2nd",
+		"information_schema": "_information_schema", "Email Analytics": "_email_analytics", "2nd": "_2nd",
 	} {
 		if got := schemaName(source); got != want {
 			t.Errorf("schemaName(%q) = %q, want %q", source, got, want)

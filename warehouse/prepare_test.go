@@ -82,7 +82,7 @@ func TestReadersReadTablesOfLater(t *testing.T) {
 		URL: url, Readers: []string{reader, "no such role"},
 		Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	})
-	f.exec("create schema vero") // from before: grants come with Prepare
+	f.exec("create schema vero; create schema email_analytics") // from before: grants come with Prepare
 	f.exec("create role " + reader)
 	t.Cleanup(func() {
 		for _, sql := range []string{"reset role", "drop owned by " + reader, "drop role " + reader} {
@@ -94,7 +94,7 @@ func TestReadersReadTablesOfLater(t *testing.T) {
 	f.deliver(track(t, "m1", "X", "{}"))
 	f.deliver(eventOf(t, "later", arrival, `{"type":"track","messageId":"m1","userId":"u1","event":"X"}`))
 	f.exec("set role " + reader)
-	for _, table := range []string{"app.tracks", "app.x", "app.discards", "vero.email_sent", "later.x"} {
+	for _, table := range []string{"app.tracks", "app.x", "app.discards", "vero.email_sent", "later.x", "email_analytics.funnel", "email_analytics.attribution"} {
 		f.exec("select from " + table)
 	}
 	if _, err := f.conn.Exec(t.Context(), "delete from app.x"); err == nil {

@@ -83,10 +83,12 @@ func (l *Loader) createViews(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !exists {
-		if err := l.createSchema(ctx, analyticsSchema); err != nil {
-			return err
-		}
+	prepareSchema := l.createSchema
+	if exists { // readers may be new
+		prepareSchema = l.grant
+	}
+	if err := prepareSchema(ctx, analyticsSchema); err != nil {
+		return err
 	}
 	var upToDate bool
 	const upToDateQuery = `
