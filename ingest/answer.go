@@ -43,6 +43,7 @@ var (
 	errOrigin     = &failure{status: http.StatusForbidden, code: "origin_not_allowed", message: "pages of this origin may not use this write key; add it to the source's origins"}
 	errTooLarge   = &failure{status: http.StatusBadRequest, code: "payload_too_large", message: "the body is larger than this server accepts; send smaller batches"}
 	errTooMany    = &failure{status: http.StatusBadRequest, code: "too_many_events", message: fmt.Sprintf("the batch holds more than %d events; send smaller batches", maxEvents)}
+	errGrown      = &failure{status: http.StatusBadRequest, code: "events_too_large", message: fmt.Sprintf("the events, each with the envelope's context and integrations, take more than %d times the largest body that this server accepts; send smaller batches or a smaller context", maxGrowth)}
 	errTooDeep    = &failure{status: http.StatusBadRequest, code: "nested_too_deep", message: fmt.Sprintf("the JSON is nested more than %d levels deep", maxDepth)}
 	errMalformed  = &failure{status: http.StatusBadRequest, code: "malformed_json", message: "the body is not valid JSON"}
 	errNoBatch    = &failure{status: http.StatusBadRequest, code: "invalid_batch", message: "the body must be a JSON object with an array \"batch\""}

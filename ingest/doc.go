@@ -37,9 +37,11 @@
 // # Bounds
 //
 // A body is bounded while it is inflated, its nesting before any recursive parser
-// sees it, a batch in events, an event in fields (event.New). All bodies together
-// are bounded by the bytes that have come in (memory.go), and nothing that a client
-// announces decides how much memory it gets. The server that the handler is mounted
+// sees it, a batch in events, an event in fields (event.New). The events of a batch
+// are bounded by a multiple of the largest body, because each gets a copy of the
+// envelope's context. All bodies together, and the events made of them, are bounded
+// by the bytes that they take (memory.go), and nothing that a client announces
+// decides how much memory it gets. The server that the handler is mounted
 // in has to bound the time that a client may take, and the size of its headers.
 //
 // # Who may send

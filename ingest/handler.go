@@ -57,9 +57,10 @@ type Options struct {
 	// Defaults to 4 MiB: SDKs are known to send 3.6 MB in a batch.
 	MaxBodyBytes int64
 	// MaxBufferedBytes bounds the bytes of all bodies that are held at once, as
-	// decompressed; the memory they take until they are stored is about four
-	// times that. Requests beyond it are told to come again. Defaults to 32
-	// times MaxBodyBytes.
+	// decompressed, and of the events made of them; the memory they take until
+	// they are stored is about twice that. Requests beyond it are told to come
+	// again. It should be at least five times MaxBodyBytes: a body, and the most
+	// that its events may take. Defaults to 32 times MaxBodyBytes.
 	MaxBufferedBytes int64
 	// PublicURL is where SDKs reach this handler, such as
 	// "https://events.example.com"; the settings document sends them there.
@@ -85,6 +86,12 @@ const (
 	// maxEvents bounds a batch. Segment documents 2,500; analytics-go has been
 	// seen to send 3,625.
 	maxEvents = 10_000
+	// maxGrowth bounds the events of a request, as they are kept, by that many
+	// times the largest body. Each has the envelope's context and integrations:
+	// without a bound, a megabyte that arrives once would be stored 10,000 times.
+	// The 2,500 events that Segment documents fit into the default of 16 MiB with
+	// 6 KB of them.
+	maxGrowth = 4
 	// appendTimeout leaves room below the shortest client timeout, 8 seconds
 	// (analytics-ruby).
 	appendTimeout = 5 * time.Second
@@ -189,16 +196,16 @@ func (i item) event() event.Event {
 
 // store charges the items to the write key that they came with, judges each by
 // itself and makes all of them durable at once.
-func (h *handler) store(ctx context.Context, from *credential, items []item) error {
+func (h *handler) store(ctx context.Context, from *credential, items []item, held *share) error {
 	if len(items) == 0 {
 		return nil
 	}
 	if err := from.take(len(items), h.now()); err != nil {
 		return err
 	}
-	events := make([]event.Event, len(items))
-	for i := range items {
-		events[i] = items[i].event()
+	events, err := h.build(items, held)
+	if err != nil {
+		return err
 	}
 	// A client that hangs up after sending, such as analytics-php's socket
 	// consumer, still means its events.
@@ -209,6 +216,24 @@ func (h *handler) store(ctx context.Context, from *credential, items []item) err
 	}
 	h.metrics.stored(events)
 	return nil
+}
+
+// build makes the events of a request. What they take is counted as it grows, so
+// that no more than one event is built beyond a bound.
+func (h *handler) build(items []item, held *share) ([]event.Event, error) {
+	events := make([]event.Event, len(items))
+	var built int64
+	for i := range items {
+		events[i] = items[i].event()
+		bytes := int64(cap(events[i].Body))
+		if built += bytes; built > maxGrowth*h.maxBody {
+			return nil, errGrown
+		}
+		if err := held.take(bytes); err != nil {
+			return nil, err
+		}
+	}
+	return events, nil
 }
 
 // stamp says what the server knows of a request's calls.

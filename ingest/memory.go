@@ -7,12 +7,13 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// bodyChunk is the step in which a body takes from the budget.
+// bodyChunk is the step in which a request takes from the budget.
 const bodyChunk = 4 << 10
 
-// budget bounds the bytes of all bodies that are held at once. Bytes are taken
-// as they arrive and not as they are announced, so that clients which announce
-// much and send it slowly hold no more than what they sent.
+// budget bounds the bytes of all bodies that are held at once, and of the events
+// made of them. Bytes are taken as they arrive and not as they are announced, so
+// that clients which announce much and send it slowly hold no more than what they
+// sent; and as events are built, because a batch's envelope is copied into each.
 type budget struct {
 	free *semaphore.Weighted
 	held prometheus.Gauge
@@ -44,6 +45,21 @@ type share struct {
 	held, used int64
 }
 
+// take takes bytes from the budget, or fails with errOverloaded when that is
+// spent.
+func (s *share) take(bytes int64) error {
+	s.used += bytes
+	if s.used <= s.held {
+		return nil
+	}
+	chunks := (s.used - s.held + bodyChunk - 1) / bodyChunk * bodyChunk
+	if !s.budget.take(chunks) {
+		return errOverloaded
+	}
+	s.held += chunks
+	return nil
+}
+
 // reader returns from, each byte of which is taken from the budget. When that
 // is spent, reading fails with errOverloaded.
 func (s *share) reader(from io.Reader) io.Reader { return &shareReader{share: s, from: from} }
@@ -62,14 +78,8 @@ type shareReader struct {
 // Read implements io.Reader.
 func (r *shareReader) Read(p []byte) (int, error) {
 	n, err := r.from.Read(p)
-	s := r.share
-	s.used += int64(n)
-	if s.used > s.held {
-		chunks := (s.used - s.held + bodyChunk - 1) / bodyChunk * bodyChunk
-		if !s.budget.take(chunks) {
-			return n, errOverloaded
-		}
-		s.held += chunks
+	if spent := r.share.take(int64(n)); spent != nil {
+		return n, spent
 	}
 	return n, err
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -84,7 +85,7 @@ func TestBodiesShareTheirMemory(t *testing.T) {
 func TestAnnouncedBytesTakeNoMemory(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
-	d := open(t, ingest.Options{MaxBodyBytes: 1 << 20, MaxBufferedBytes: 2 << 20, Registerer: registry})
+	d := open(t, ingest.Options{MaxBodyBytes: 1 << 20, MaxBufferedBytes: 3 << 20, Registerer: registry})
 	for range 200 {
 		d.stall(t, 1<<20, 1)
 	}
@@ -93,6 +94,75 @@ func TestAnnouncedBytesTakeNoMemory(t *testing.T) {
 	for range 20 {
 		d.post(t, "/v1/track", body).succeeds(t)
 	}
+}
+
+// envelope is a batch of n small events in an envelope with a context and
+// integrations of some size. With own, each event has values of its own for all
+// that is in the envelope.
+func envelope(n, size int, own bool) string {
+	large := `{"x":"` + strings.Repeat("x", size/2) + `"}`
+	ours := ""
+	if own {
+		ours = `,"context":{"x":1},"integrations":{"x":1}`
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, `{"context":%s,"integrations":%s,"batch":[`, large, large)
+	for i := range n {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, `{"type":"track","event":"e","userId":"u%d"%s}`, i, ours)
+	}
+	b.WriteString("]}")
+	return b.String()
+}
+
+// What a batch's envelope says is copied into each event, and counts as often.
+// The test is not parallel: it measures what the handler allocates.
+func TestEnvelopeIsNotAmplified(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	d := open(t, ingest.Options{Registerer: registry})
+	for name, body := range map[string]string{
+		"copied":           envelope(10_000, 1<<20, false),
+		"looked through":   envelope(10_000, 1<<20, true),
+		"a long sentAt":    `{"sentAt":"` + strings.Repeat("x", 1<<20) + `",` + envelope(1000, 0, false)[1:],
+		"at Segment's max": envelope(2500, 32<<10, false),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		d.post(t, "/v1/batch", body).fails(t, http.StatusBadRequest, "events_too_large")
+		runtime.ReadMemStats(&after)
+		if got := (after.TotalAlloc - before.TotalAlloc) >> 20; got > 200 {
+			t.Errorf("%s: a body of %d KiB made the handler allocate %d MiB", name, len(body)>>10, got)
+		}
+		if events := d.spool.take(); len(events) > 0 {
+			t.Errorf("%s: %d events were stored", name, len(events))
+		}
+	}
+	// What SDKs send goes through.
+	for name, size := range map[string]int{"common": 1 << 10, "large": 5 << 10} {
+		d.post(t, "/v1/batch", envelope(2500, size, false)).succeeds(t)
+		if got := len(d.spool.take()); got != 2500 {
+			t.Errorf("%s context: %d events, want 2500", name, got)
+		}
+	}
+	holds(t, registry, 0)
+}
+
+// Events count while they are stored, not only the bodies that they came in.
+func TestEventsShareTheMemory(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	d := open(t, ingest.Options{MaxBodyBytes: 1 << 20, MaxBufferedBytes: 5 << 20, Registerer: registry})
+	body := envelope(100, 35<<10, false) // makes 3.4 MiB of events
+	stalled := d.stall(t, 1<<20, 1<<20-1)
+	d.stall(t, 1<<20, 1<<20-1)
+	holds(t, registry, 2<<20)
+	d.post(t, "/v1/batch", body).fails(t, http.StatusServiceUnavailable, "overloaded")
+	stalled.Close()
+	holds(t, registry, 1<<20)
+	d.post(t, "/v1/batch", body).succeeds(t)
+	holds(t, registry, 1<<20)
 }
 
 // A body that does not arrive in time is no reason to drop it: the client is

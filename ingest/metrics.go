@@ -41,7 +41,7 @@ func newMetrics(registerer prometheus.Registerer, sources []Source) (*metrics, e
 		}),
 		buffered: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "verobridge_ingest_buffered_bytes",
-			Help: "Bytes of the bodies that are held until they are answered, in steps of 4 KiB.",
+			Help: "Bytes of the bodies that are held until they are answered, and of the events made of them, in steps of 4 KiB.",
 		}),
 	}
 	// Zeroes are shown, so that a rate exists before the first event.

@@ -45,7 +45,9 @@ func (h *handler) seen(r *http.Request) error {
 	if stamp.Context, err = json.Marshal(map[string]string{"userAgent": r.UserAgent()}); err != nil {
 		return err
 	}
-	return h.store(r.Context(), from, []item{{raw: call, stamp: stamp}})
+	held := h.memory.share()
+	defer held.release()
+	return h.store(r.Context(), from, []item{{raw: call, stamp: stamp}}, held)
 }
 
 // pixelCall reads the call in a pixel's query: as JSON in data, in base64 or

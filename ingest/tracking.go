@@ -24,7 +24,7 @@ func (h *handler) single(kind event.Type, channel string) endpoint {
 		}
 		stamp := h.stamp(r, from.source, channel)
 		stamp.Type = kind
-		if err := h.store(r.Context(), from, []item{{raw: body, stamp: stamp}}); err != nil {
+		if err := h.store(r.Context(), from, []item{{raw: body, stamp: stamp}}, held); err != nil {
 			return err
 		}
 		succeed(w)
@@ -58,7 +58,7 @@ func (h *handler) batch(channel string) endpoint {
 				items[i].stamp.Source, items[i].refused = h.owner(r, c.writeKey, from.source)
 			}
 		}
-		if err := h.store(r.Context(), from, items); err != nil {
+		if err := h.store(r.Context(), from, items, held); err != nil {
 			return err
 		}
 		succeed(w)

@@ -59,7 +59,7 @@ func (h *handler) veroWebhook(w http.ResponseWriter, r *http.Request) error {
 	case len(items) > maxEvents:
 		return errTooMany
 	}
-	if err := h.store(r.Context(), from, items); err != nil {
+	if err := h.store(r.Context(), from, items, held); err != nil {
 		return err
 	}
 	succeed(w)

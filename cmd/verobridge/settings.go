@@ -59,8 +59,9 @@ func (l limitSettings) validate(problem problemFunc) {
 	if l.BodyBytes != 0 && l.BodyBytes < leastBody {
 		problem("limits.body_bytes", "must be at least %d, the size of the batches that SDKs make", leastBody)
 	}
-	if l.BufferedBytes != 0 && l.BufferedBytes < max(l.BodyBytes, leastBody) {
-		problem("limits.buffered_bytes", "must be at least limits.body_bytes, or the largest body never fits")
+	const bodies = 5 // one, and four times that for its events
+	if l.BufferedBytes != 0 && l.BufferedBytes < bodies*max(l.BodyBytes, leastBody) {
+		problem("limits.buffered_bytes", "must be at least %d times limits.body_bytes, or the largest batch never fits", bodies)
 	}
 }
 

@@ -125,7 +125,7 @@ destinations:
 		{"key without certificate", "warehouse:", "tls: {key: k.pem}\nwarehouse:", `f.yaml:2: tls.cert is missing; set it to the file`},
 		{"certificate without key", "warehouse:", "tls: {cert: c.pem}\nwarehouse:", `f.yaml:2: tls.key is missing; set it to the file`},
 		{"small bodies", "warehouse:", "limits: {body_bytes: 1000}\nwarehouse:", `f.yaml:2: limits.body_bytes must be at least 512000`},
-		{"less than one body", "warehouse:", "limits: {body_bytes: 4000000, buffered_bytes: 1000000}\nwarehouse:", `f.yaml:2: limits.buffered_bytes must be at least limits.body_bytes`},
+		{"less than one body", "warehouse:", "limits: {body_bytes: 4000000, buffered_bytes: 1000000}\nwarehouse:", `f.yaml:2: limits.buffered_bytes must be at least 5 times limits.body_bytes`},
 		{"public URL", "warehouse:", "public_url: events.example.com\nwarehouse:", `f.yaml:2: public_url must look like https://events.example.com`},
 		{"a size in words", "warehouse:", "limits: {body_bytes: 4 MiB}\nwarehouse:", `f.yaml:2: limits.body_bytes must be a whole number, such as 4194304, not "4 MiB"`},
 		{"a rate in words", "write_keys: [k2]", "write_keys: [k2], rate_limit: fast", `f.yaml:5: sources[1].rate_limit must be a number`},
