@@ -55,9 +55,15 @@ type limitSettings struct {
 }
 
 func (l limitSettings) validate(problem problemFunc) {
-	const leastBody = 512_000 // what Segment's server SDKs fill a batch up to
+	const (
+		leastBody = 512_000  // what Segment's server SDKs fill a batch up to
+		mostBody  = 16 << 20 // what the spool keeps in one record
+	)
 	if l.BodyBytes != 0 && l.BodyBytes < leastBody {
 		problem("limits.body_bytes", "must be at least %d, the size of the batches that SDKs make", leastBody)
+	}
+	if l.BodyBytes > mostBody {
+		problem("limits.body_bytes", "must be at most %d", mostBody)
 	}
 	const bodies = 5 // one, and four times that for its events
 	if l.BufferedBytes != 0 && l.BufferedBytes < bodies*max(l.BodyBytes, leastBody) {

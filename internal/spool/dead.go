@@ -21,6 +21,11 @@ func (s *Spool) bury(ctx context.Context, letters []deadLetter) error {
 	if len(letters) == 0 {
 		return nil
 	}
+	for i, l := range letters {
+		if l.Body != nil && !json.Valid(l.Body) { // it would not encode; bytes always do
+			letters[i].Body, letters[i].Record = nil, l.Body
+		}
+	}
 	if err := publishLines(ctx, s, deadSubject+letters[0].Report.Destination, letters); err != nil {
 		return fmt.Errorf("keep dead letters: %w", err)
 	}

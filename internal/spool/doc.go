@@ -3,7 +3,7 @@
 //
 //	            Append                     Drain, one per destination
 //	requests ──┬─▶ events ──cursor──▶ Deliver ──outcomes──▶ settle
-//	           │   (stream)              ▲                    ├─ ack: the cursor moves
+//	           │   (stream)              ▲                    ├─ progress (stream)
 //	           │                         └──── retry ◀────────┤  Retry
 //	           └─ joined: one record,         (stream)        ├─ dead (stream)  Dead
 //	              one fsync, many events                      └─ reports (stream) ──▶ DrainReports
@@ -16,29 +16,32 @@
 // into one record: whatever has come in while the last record was being synced
 // makes up the next one. There is no timer. A single Append stays together.
 //
-// # Cursors
+// # Progress
 //
-// Each destination has a durable consumer with a cumulative acknowledgement:
-// its floor is the destination's cursor. A drain starts by resetting the
-// consumer to that floor, so that after a crash the unsettled records come
-// again, first and in order. Waiting for the server's redelivery timer instead
-// would let newer records overtake them.
+// What a destination has done is one small record that replaces the one before
+// it (progress.go), written last in each settlement: the first record that is
+// not done, and which events behind it are done all the same. After a crash a
+// drain reads on from there, in order. Consumers of the server only read; its
+// acknowledgements and redelivery timers would let newer records overtake.
 //
 // # What must wait
 //
-// A record is settled as a whole, so an event in it that must be tried again
-// moves to the destination's retry lane, and the record is acknowledged. While
-// a person has events in the lane, later events of that person queue behind
-// them there; everybody else goes on.
+// An event that failed in a passing way moves to the destination's retry lane
+// (lane.go). While a person has events there, later events of that person queue
+// up behind them; everybody else goes on. When the destination as a whole is
+// down, nothing moves: the events wait where they are.
 //
 // # Failure handling
 //
 //	a record cannot be written        Append returns an error; nothing was promised
 //	the spool is full                 settled records are trimmed early, then ErrFull
-//	destination unavailable           the drain pauses, keeps all, probes with one event
+//	destination unavailable, or       the drain pauses, keeps all, and probes with
+//	everything fails there            one event, of one person after the other
+//	one event makes it unavailable    when another gets through, it goes to the lane
 //	an event fails in a passing way   retry lane, backing off, for Options.Horizon
-//	an event fails for good           dead letter, published before the ack
+//	an event fails for good           dead letter
 //	a destination panics              the batch is tried one by one; the culprit is dead
 //	a record cannot be decoded        kept as a dead letter, the rest goes on
-//	crash before the ack              the same events again; destinations are idempotent
+//	a verdict cannot be written down  tried until it can; nothing else is delivered
+//	crash before it is written down   the same events again; destinations are idempotent
 package spool

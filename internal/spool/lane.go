@@ -146,6 +146,10 @@ func (l *lane) nextDue() (at time.Time, any bool) {
 func (l *lane) ready(now time.Time, limit int) []*entry {
 	taken := l.heads.due(now, limit)
 	count := make(map[string]int) // entries taken from the front of each queue
+	isTaken := make(map[*entry]bool, len(taken))
+	for _, e := range taken {
+		isTaken[e] = true
+	}
 	for i := 0; i < len(taken) && len(taken) < limit; i++ {
 		for _, id := range taken[i].people {
 			count[id]++
@@ -157,8 +161,8 @@ func (l *lane) ready(now time.Time, limit int) []*entry {
 			}
 			next := queue[count[id]]
 			isNext := func(id string) bool { return l.queues[id][count[id]] == next }
-			if !next.due.After(now) && allOf(next.people, isNext) {
-				taken = append(taken, next)
+			if !isTaken[next] && !next.due.After(now) && allOf(next.people, isNext) {
+				taken, isTaken[next] = append(taken, next), true
 			}
 		}
 	}

@@ -32,8 +32,8 @@ const (
 )
 
 // maxPayload bounds a record on the wire. One event may be as large as a
-// request body, 4 MiB by default; s2 never makes it much larger.
-const maxPayload = 8 << 20
+// request body, 16 MiB at most; a dead letter says more than its event.
+const maxPayload = 32 << 20
 
 var (
 	// ErrFull says that the spool holds as much as it may and that none of it
