@@ -98,6 +98,13 @@ func isOfValues(err error) bool {
 	return judge(err).verdict == verdictRefused && !strings.HasPrefix(sqlState(err), "42")
 }
 
+// isDown says whether an error is one of the database as a whole. A permission
+// may be missing on one table alone.
+func isDown(err error) bool {
+	j := judge(err)
+	return j.verdict == verdictUnavailable && j.reason != delivery.ReasonNotPermitted || j.reason == delivery.ReasonUnreachable
+}
+
 // isOwnTableGone says whether one of verobridge's own tables is not there: only
 // the migrations can make it again.
 func isOwnTableGone(err error) bool {

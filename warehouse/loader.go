@@ -183,12 +183,14 @@ func (l *Loader) prepare(ctx context.Context) (err error) {
 			return err
 		}
 		for name, standard := range tablesOf(s) {
-			if err := l.evolve(ctx, table{schema, name}, need{source: s, standard: standard}); err != nil {
+			err := l.evolve(ctx, table{schema, name}, need{source: s, standard: standard})
+			if err := l.passOver(ctx, err, "a table cannot be prepared; its events wait or are refused until it is as it should be", schema); err != nil {
 				return err
 			}
 		}
 		if exists { // a new schema has its grants from its making
-			if err := l.grant(ctx, schema); err != nil {
+			err := l.grant(ctx, schema)
+			if err := l.passOver(ctx, err, "readers may not read all of a schema; grant it to them, or start again with the right to", schema); err != nil {
 				return err
 			}
 		}
@@ -198,6 +200,17 @@ func (l *Loader) prepare(ctx context.Context) (err error) {
 		l.logger.WarnContext(ctx, "the views in email_analytics are not up to date; they are made at the next start", "error", err)
 	}
 	l.prepared.Store(true)
+	return nil
+}
+
+// passOver logs an error of a part of the warehouse, such as a view in a table's
+// place: the events of that part will meet it themselves. It returns one of the
+// database as a whole.
+func (l *Loader) passOver(ctx context.Context, err error, what, schema string) error {
+	if err == nil || isDown(err) {
+		return err
+	}
+	l.logger.WarnContext(ctx, what, "schema", schema, "error", err)
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/verobridge/verobridge/internal/delivery"
 	"github.com/verobridge/verobridge/internal/event"
 	"github.com/verobridge/verobridge/internal/pgtest"
 )
@@ -102,6 +104,63 @@ func TestReadersReadTablesOfLater(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "no such role") {
 		t.Errorf("the log does not name the reader that does not exist: %s", log.String())
+	}
+}
+
+// TestPrepareWithAViewForATable: what stands in the way of one table stops
+// nothing else.
+func TestPrepareWithAViewForATable(t *testing.T) {
+	t.Parallel()
+	db := pgtest.Database(t)
+	f := open(t, Options{URL: db})
+	f.deliver(track(t, "m1", "X", "{}"))
+	f.exec("alter table app.screens rename to screens_raw")
+	f.exec("create view app.screens as select * from app.screens_raw")
+
+	var log strings.Builder
+	f = open(t, Options{URL: db, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	waiting := outcome{Status: delivery.StatusWaiting, Reason: delivery.ReasonServerError}
+	got := f.Deliver(t.Context(), []event.Event{
+		track(t, "m2", "X", "{}"),
+		eventOf(t, "app", arrival, `{"type":"screen","messageId":"s1","userId":"u1","name":"Home"}`),
+	})
+	if diff := cmp.Diff([]outcome{delivered, waiting}, outcomes(got)); diff != "" {
+		t.Errorf("outcomes (-want +got):\n%s", diff)
+	}
+	if err := f.Ready(t.Context()); err != nil {
+		t.Errorf("not ready: %v", err)
+	}
+	if !strings.Contains(log.String(), "table app.screens") {
+		t.Errorf("the log does not name the table: %s", log.String())
+	}
+	f.exec("drop view app.screens")
+	f.exec("alter table app.screens_raw rename to screens")
+	f.deliver(eventOf(t, "app", arrival, `{"type":"screen","messageId":"s1","userId":"u1","name":"Home"}`))
+}
+
+// TestPrepareWithoutTheRightToGrant: somebody else's table in a schema is no
+// reason to load nothing.
+func TestPrepareWithoutTheRightToGrant(t *testing.T) {
+	t.Parallel()
+	db := pgtest.Database(t)
+	admin := &fixture{t: t, conn: connect(t, db)}
+	database := databaseOf(t, db)
+	reader, loader := createRole(t, admin, "reader_"+database), createRole(t, admin, "loader_"+database)
+	admin.exec("grant create on database " + database + " to " + loader)
+	u, err := url.Parse(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword(loader, "x")
+	f := open(t, Options{URL: u.String()})
+	f.deliver(track(t, "m1", "X", "{}"))
+	admin.exec("create table app.theirs ()")
+
+	var log strings.Builder
+	f = open(t, Options{URL: u.String(), Readers: []string{reader}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	f.deliver(track(t, "m2", "X", "{}"))
+	if !strings.Contains(log.String(), "permission denied for table theirs") {
+		t.Errorf("the log does not say what is missing: %s", log.String())
 	}
 }
 
