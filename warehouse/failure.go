@@ -21,9 +21,14 @@ const (
 	verdictAgain
 	// verdictLocked: somebody holds a lock on a table.
 	verdictLocked
+	// verdictSlow: the rows took longer than they may; fewer of them may not.
+	verdictSlow
 	// verdictRefused: a row is refused, and would be again.
 	verdictRefused
 )
+
+// queryCanceled is the SQLSTATE of a statement that took longer than it may.
+const queryCanceled = "57014"
 
 // judgement is the verdict on one SQLSTATE or class of them, with the reason
 // that people see.
@@ -48,18 +53,19 @@ var judgements = map[string]judgement{
 	"53": {verdictUnavailable, delivery.ReasonServerError},  // disk full, out of memory or connections
 	"54": {verdictRefused, delivery.ReasonRowRefused},       // the row is too big
 	"57": {verdictUnavailable, delivery.ReasonUnreachable},  // shutting down or starting up
+	"P0": {verdictRefused, delivery.ReasonRowRefused},       // raised by a trigger
 
-	"42501": {verdictUnavailable, delivery.ReasonNotPermitted}, // insufficient privilege
-	"42701": {verdictAgain, delivery.ReasonServerError},        // the column exists already
-	"42703": {verdictAgain, delivery.ReasonServerError},        // the column is gone
-	"42804": {verdictAgain, delivery.ReasonServerError},        // the column has another type
-	"42P01": {verdictAgain, delivery.ReasonServerError},        // the table is gone
-	"42P06": {verdictAgain, delivery.ReasonServerError},        // the schema exists already
-	"42P07": {verdictAgain, delivery.ReasonServerError},        // the table exists already
-	"42P10": {verdictAgain, delivery.ReasonServerError},        // the key is gone
-	"54011": {verdictAgain, delivery.ReasonServerError},        // too many columns
-	"55P03": {verdictLocked, delivery.ReasonLocked},            // lock not available
-	"57014": {verdictUnavailable, delivery.ReasonServerError},  // somebody cancelled the statement
+	"42501":       {verdictUnavailable, delivery.ReasonNotPermitted}, // insufficient privilege
+	"42701":       {verdictAgain, delivery.ReasonServerError},        // the column exists already
+	"42703":       {verdictAgain, delivery.ReasonServerError},        // the column is gone
+	"42804":       {verdictAgain, delivery.ReasonServerError},        // the column has another type
+	"42P01":       {verdictAgain, delivery.ReasonServerError},        // the table is gone
+	"42P06":       {verdictAgain, delivery.ReasonServerError},        // the schema exists already
+	"42P07":       {verdictAgain, delivery.ReasonServerError},        // the table exists already
+	"42P10":       {verdictAgain, delivery.ReasonServerError},        // the key is gone
+	"54011":       {verdictAgain, delivery.ReasonServerError},        // too many columns
+	"55P03":       {verdictLocked, delivery.ReasonLocked},            // lock not available
+	queryCanceled: {verdictSlow, delivery.ReasonServerError},         // by a statement_timeout, for one
 }
 
 // judge says whose failure err is. It asks the SQLSTATE, never the words. An
@@ -69,6 +75,9 @@ func judge(err error) judgement {
 	if !errors.As(err, &refused) {
 		if errors.Is(err, context.Canceled) {
 			return judgement{verdictUnavailable, delivery.ReasonStopping}
+		}
+		if errors.Is(err, context.DeadlineExceeded) || pgconn.Timeout(err) {
+			return judgement{verdictSlow, delivery.ReasonUnreachable}
 		}
 		return judgement{verdictUnavailable, delivery.ReasonUnreachable}
 	}

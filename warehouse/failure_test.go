@@ -56,11 +56,13 @@ func TestJudge(t *testing.T) {
 		"54000": {verdictRefused, rowRefused},       // program_limit_exceeded: row too big
 		"54011": {verdictAgain, serverError},        // too_many_columns
 		"55P03": {verdictLocked, delivery.ReasonLocked},
-		"57014": {verdictUnavailable, serverError}, // query_canceled
+		"57014": {verdictSlow, serverError},        // query_canceled
 		"57P01": {verdictUnavailable, unreachable}, // admin_shutdown
 		"57P02": {verdictUnavailable, unreachable}, // crash_shutdown
 		"57P03": {verdictUnavailable, unreachable}, // cannot_connect_now
 		"58030": {verdictUnavailable, serverError}, // io_error
+		"P0001": {verdictRefused, rowRefused},      // raise_exception
+		"P0004": {verdictRefused, rowRefused},      // assert_failure
 		"XX000": {verdictUnavailable, serverError}, // internal_error
 		"XX001": {verdictUnavailable, serverError}, // data_corrupted
 		"":      {verdictUnavailable, serverError},
@@ -75,7 +77,7 @@ func TestJudge(t *testing.T) {
 		want judgement
 	}{
 		{io.ErrUnexpectedEOF, judgement{verdictUnavailable, unreachable}},
-		{context.DeadlineExceeded, judgement{verdictUnavailable, unreachable}},
+		{fmt.Errorf("copy: %w", context.DeadlineExceeded), judgement{verdictSlow, unreachable}},
 		{fmt.Errorf("load: %w", context.Canceled), judgement{verdictUnavailable, delivery.ReasonStopping}},
 		{errors.New("lock not available"), judgement{verdictUnavailable, unreachable}}, // words do not count
 	} {

@@ -70,16 +70,20 @@ const (
 	lastTry  try = false
 )
 
-// load brings the items into Postgres and settles each of them. A failure is
-// answered by whose it is: the database's settles all items, a table's those
-// that use it, and one of a row is found by halving.
+// load brings the items into Postgres and settles them. A failure is answered by
+// whose it is: the database's settles all items, a table's those that use it, and
+// one of a row is found by halving. Items that took too long together are left
+// without an outcome, for smaller transactions.
 func (l *Loader) load(ctx context.Context, items []*item, t try) {
-	items, err := l.fitTables(ctx, items)
+	bounded, cancel := context.WithTimeout(ctx, l.loadTimeout)
+	defer cancel()
+	items, err := l.fitTables(bounded, items)
 	if err == nil {
-		err = l.insert(ctx, items)
+		err = l.insert(bounded, items)
 	}
 	if err == nil {
 		settle(items, delivery.Delivered())
+		l.pace.gain(len(items))
 		return
 	}
 	switch j := judge(err); {
@@ -88,6 +92,8 @@ func (l *Loader) load(ctx context.Context, items []*item, t try) {
 		settle(items, delivery.Unavailable(delivery.ReasonServerError, err, 0))
 	case j.verdict == verdictUnavailable:
 		settle(items, delivery.Unavailable(j.reason, err, 0))
+	case j.verdict == verdictSlow:
+		l.slowDown(ctx, items, j, err)
 	case j.verdict == verdictLocked:
 		l.load(ctx, l.postpone(items, delivery.Retry(j.reason, err, l.lockPause)), t)
 	case t == firstTry:

@@ -48,9 +48,13 @@ type Options struct {
 	LockTimeout time.Duration
 	// LockPause is how long a locked table is left alone then. Defaults to 5 s.
 	LockPause time.Duration
-	// LoadTimeout is how long a batch may take before the database counts as
-	// unreachable. Defaults to 1 minute.
+	// LoadTimeout is how long a transaction may take before its events are tried
+	// again in smaller ones. An event that takes longer alone is put off. Defaults
+	// to 10 s.
 	LoadTimeout time.Duration
+	// Budget is how long a delivery begins new transactions; further events have
+	// to wait for the next one. Defaults to 20 s.
+	Budget time.Duration
 	// Logger takes what operators should know. Defaults to a logger that
 	// discards.
 	Logger *slog.Logger
@@ -67,6 +71,7 @@ type Loader struct {
 	readers                             []string
 	maxColumns                          int
 	lockTimeout, lockPause, loadTimeout time.Duration
+	budget                              time.Duration
 	logger                              *slog.Logger
 	metrics                             *metrics
 	now                                 func() time.Time
@@ -77,7 +82,12 @@ type Loader struct {
 	mu      sync.Mutex // held while tables are made and rows are loaded
 	catalog catalog
 	locked  map[table]lock
+	pace    pace
 }
+
+// prepareTimeout is how long Deliver waits for migrations and for other loaders
+// that prepare the same database.
+const prepareTimeout = time.Minute
 
 // Open makes a loader. It does not connect: the database may be down, and
 // events wait until it is there. An error means that the options are wrong.
@@ -110,7 +120,9 @@ func Open(_ context.Context, o Options) (*Loader, error) {
 		maxColumns:  cmp.Or(o.MaxColumns, 300),
 		lockTimeout: cmp.Or(o.LockTimeout, time.Second),
 		lockPause:   cmp.Or(o.LockPause, 5*time.Second),
-		loadTimeout: cmp.Or(o.LoadTimeout, time.Minute),
+		loadTimeout: cmp.Or(o.LoadTimeout, 10*time.Second),
+		budget:      cmp.Or(o.Budget, 20*time.Second),
+		pace:        pace{width: chunkSize},
 		logger:      o.Logger, metrics: newMetrics(o.Registerer, bySchema), now: o.Now, pool: pool,
 		locked: make(map[table]lock),
 	}
@@ -244,17 +256,18 @@ func (l *Loader) source(name string) Source {
 
 // Deliver implements delivery.Destination. It answers when the rows are
 // committed. The order of events does not matter here: each row carries its
-// own times, and users and accounts go by the time of receipt.
+// own times, and users and accounts go by the time of receipt. What it does not
+// come to within the budget is left for the next time.
 func (l *Loader) Deliver(ctx context.Context, batch []event.Event) []delivery.Outcome {
-	ctx, cancel := context.WithTimeout(ctx, l.loadTimeout)
-	defer cancel()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 
 	outcomes := make([]delivery.Outcome, len(batch))
-	if err := l.prepare(ctx); err != nil {
+	preparing, cancel := context.WithTimeout(ctx, prepareTimeout)
+	defer cancel()
+	if err := l.prepare(preparing); err != nil {
 		reason := delivery.ReasonServerError
-		if j := judge(err); j.verdict == verdictUnavailable {
+		if j := judge(err); j.verdict == verdictUnavailable || j.verdict == verdictSlow {
 			reason = j.reason
 		}
 		for i := range outcomes {
@@ -263,16 +276,26 @@ func (l *Loader) Deliver(ctx context.Context, batch []event.Event) []delivery.Ou
 		return outcomes
 	}
 	start := l.now()
+	turn, end := context.WithTimeout(ctx, l.budget)
+	defer end()
 	var down delivery.Outcome
+	begun := false
 	for items := range mapAhead(batch, outcomes) {
-		if down.Unavailable() {
-			settle(items, down)
-			continue
-		}
-		l.load(ctx, items, firstTry)
-		for _, it := range items {
-			if it.outcome.Unavailable() {
-				down = *it.outcome
+		for ; len(items) > 0; items = undecided(items) {
+			switch {
+			case down.Unavailable():
+				settle(items, down)
+			case begun && turn.Err() != nil:
+				settle(items, delivery.Behind())
+			default:
+				begun = true
+				part := items[:min(len(items), l.pace.width)]
+				l.load(ctx, part, firstTry)
+				for _, it := range part {
+					if it.outcome.Unavailable() {
+						down = *it.outcome
+					}
+				}
 			}
 		}
 	}

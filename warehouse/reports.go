@@ -67,18 +67,21 @@ func (l *Loader) WriteReports(ctx context.Context, reports []delivery.Report) er
 }
 
 // writeReports writes reports on different keys. Those that are refused for
-// what they say are found by halving.
+// what they say are found by halving, and those that take too long together are
+// halved, too.
 func (l *Loader) writeReports(ctx context.Context, reports []delivery.Report) error {
 	err := l.upsert(ctx, reports)
 	switch {
-	case err == nil || !isOfValues(err):
-		return err
-	case len(reports) > 1:
+	case err == nil:
+		return nil
+	case len(reports) > 1 && (isOfValues(err) || sqlState(err) == queryCanceled):
 		half := len(reports) / 2
 		if err := l.writeReports(ctx, reports[:half]); err != nil {
 			return err
 		}
 		return l.writeReports(ctx, reports[half:])
+	case !isOfValues(err):
+		return err
 	case reports[0].Calls != nil:
 		r := reports[0]
 		r.Calls = nil

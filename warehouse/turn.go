@@ -7,6 +7,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
+// turns is the table that loads take their turns by.
+var turns = table{ownSchema, "loads"}
+
 // turnSQL moves the clocks of schemas on. The rows stay locked until the
 // transaction ends.
 const turnSQL = `
@@ -32,7 +35,7 @@ func takeTurn(ctx context.Context, tx pgx.Tx, schemas []string, now time.Time) (
 		})
 	}
 	if err != nil {
-		return nil, &tableError{table{ownSchema, "loads"}, err}
+		return nil, &tableError{turns, err}
 	}
 	return stamps, nil
 }

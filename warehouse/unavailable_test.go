@@ -118,18 +118,6 @@ func TestStopsWhenTheContextEnds(t *testing.T) {
 	}
 }
 
-func TestLoadTimeout(t *testing.T) {
-	t.Parallel()
-	f := open(t, Options{LockTimeout: time.Hour, LoadTimeout: 5 * time.Second})
-	f.deliver(track(t, "m1", "X", "{}"))
-	release := f.holding("lock table app.x in access exclusive mode")
-	f.loadTimeout = 50 * time.Millisecond
-	f.wantOutcomes(unavailable(delivery.ReasonUnreachable), track(t, "m2", "X", "{}"))
-	release()
-	f.loadTimeout = time.Minute
-	f.deliver(track(t, "m2", "X", "{}"))
-}
-
 // createRole makes a role that may do nothing, for the length of the test. Its
 // password is x.
 func createRole(t *testing.T, admin *fixture, role string) string {
