@@ -60,7 +60,26 @@ func (c *cursor) read(ctx context.Context, wait time.Duration) ([]jetstream.Msg,
 	if batch, err = c.consumer.Fetch(1, jetstream.FetchContext(waiting)); err != nil {
 		return nil, c.fail(err)
 	}
-	return c.collect(batch)
+	if records, err = c.collect(batch); err != nil || len(records) > 0 || ctx.Err() != nil {
+		return records, err
+	}
+	return nil, c.checkLost(ctx)
+}
+
+// checkLost starts the cursor anew if the server has sent a record that did not
+// arrive: the fetch ended just then.
+func (c *cursor) checkLost(ctx context.Context) error {
+	if c.consumer == nil {
+		return nil
+	}
+	info, err := c.consumer.Info(ctx)
+	if err != nil {
+		return c.fail(err)
+	}
+	if info.Delivered.Stream >= c.next {
+		c.consumer = nil
+	}
+	return nil
 }
 
 func (c *cursor) open(ctx context.Context) error {

@@ -17,6 +17,9 @@ import (
 const (
 	// idleWait is how long a drain waits for a record before it looks around.
 	idleWait = 5 * time.Second
+	// shortWait is the least time to wait for a record: a shorter fetch is likely
+	// to end just as the server sends one.
+	shortWait = 100 * time.Millisecond
 	// maxWindow bounds the records that are read while the first of them is not
 	// done. Most of them may hold nothing for the destination.
 	maxWindow = 10_000
@@ -53,8 +56,11 @@ type drain struct {
 	lane        *lane
 	retries     jetstream.Stream
 	progress    progress
-	savedAt     time.Time
-	pause       pause
+	// restart is the last record there was when the drain began. Only records up
+	// to it can have been settled in part before.
+	restart uint64
+	savedAt time.Time
+	pause   pause
 }
 
 // Drain hands events to a destination until ctx ends, and settles what comes
@@ -85,6 +91,11 @@ func (d *drain) open(ctx context.Context) error {
 	if err := d.openLane(ctx); err != nil {
 		return err
 	}
+	events, err := d.spool.js.Stream(ctx, eventsStream)
+	if err != nil {
+		return err
+	}
+	d.restart = events.CachedInfo().State.LastSeq
 	d.cursor = d.spool.newCursor(eventsStream, d.progress.Next)
 	return nil
 }
@@ -107,16 +118,15 @@ func (d *drain) run(ctx context.Context) {
 
 // step offers what is due in the lane, and what is fresh, and settles it.
 func (d *drain) step(ctx context.Context) error {
-	items, err := d.dueItems(ctx, time.Now(), d.o.MaxEvents)
+	// Half of a batch is for fresh events, however much waits.
+	items, err := d.dueItems(ctx, time.Now(), max(1, d.o.MaxEvents/2))
 	if err != nil {
 		return err
 	}
-	if room := d.o.MaxEvents - len(items); room > 0 {
-		if err := d.fill(ctx, len(items) == 0); err != nil {
-			return err
-		}
-		items = append(items, d.window.unhandled(room)...)
+	if err := d.fill(ctx, len(items) == 0); err != nil {
+		return err
 	}
+	items = append(items, d.window.unhandled(max(1, d.o.MaxEvents-len(items)))...)
 	if len(items) == 0 {
 		return d.passOver(ctx)
 	}
@@ -130,7 +140,7 @@ func (d *drain) fill(ctx context.Context, wait bool) error {
 	if wait && d.window.open == 0 {
 		patience = idleWait
 		if at, any := d.lane.nextDue(); any {
-			patience = min(patience, time.Until(at))
+			patience = max(shortWait, min(patience, time.Until(at)))
 		}
 	}
 	for d.window.open < d.o.MaxEvents && len(d.window.records) < maxWindow {

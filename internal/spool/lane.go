@@ -89,7 +89,9 @@ func (l *lane) promote(e *entry) {
 // remove takes out an entry that is settled. It returns its group when that was
 // the last of it.
 func (l *lane) remove(e *entry) (done *group) {
-	delete(l.events, e.key)
+	if l.events[e.key] == e {
+		delete(l.events, e.key)
+	}
 	if e.position >= 0 {
 		heap.Remove(&l.heads, e.position)
 	}
@@ -114,8 +116,8 @@ func (l *lane) remove(e *entry) (done *group) {
 }
 
 // delay sets when an entry is tried next.
-func (l *lane) delay(e *entry, due time.Time, attempts int) {
-	e.due, e.attempts = due, attempts
+func (l *lane) delay(e *entry, due time.Time, attempts int, since time.Time) {
+	e.due, e.attempts, e.since = due, attempts, since
 	if e.position >= 0 {
 		heap.Fix(&l.heads, e.position)
 	}

@@ -27,7 +27,7 @@ type storedEntry struct {
 	Seq      uint64    `json:"seq"`
 	Index    int       `json:"index"`
 	Attempts int       `json:"attempts"`
-	Since    time.Time `json:"since"`
+	Since    time.Time `json:"since,omitzero"`
 }
 
 // openLane reads what waited for a destination when the program stopped. All of
@@ -67,6 +67,9 @@ func (d *drain) openGroup(ctx context.Context, record *jetstream.RawStreamMsg) e
 	g := &group{seq: record.Sequence, settled: d.progress.Lane[record.Sequence], entries: make([]*entry, len(events))}
 	open := false
 	for i, e := range events {
+		// What came into the lane is done with in its record, also if the
+		// program stopped before that was written down.
+		d.progress.handle(origin{stored[i].Seq, stored[i].Index})
 		if g.settled.has(i) {
 			continue
 		}
@@ -103,34 +106,55 @@ type waiter struct {
 	item     item
 	due      time.Time
 	attempts int
+	since    time.Time // of its first failure, zero if it never failed
 }
 
-// enqueue puts events at the end of the lane, as few records as it takes.
-func (d *drain) enqueue(ctx context.Context, waiters []waiter, now time.Time) error {
+// enqueue puts events at the end of the lane, as few records as it takes. For
+// those that the retry stream has no room for it returns their origins: they
+// stay in the window until the lane has shrunk.
+func (d *drain) enqueue(ctx context.Context, waiters []waiter) (kept map[origin]bool, err error) {
 	for len(waiters) > 0 {
 		n, frames := 0, []byte(nil)
 		for n < min(len(waiters), maxGroup) && (n == 0 || len(frames)+len(waiters[n].item.event.Body) <= maxRecord) {
 			frames = frame(frames, waiters[n].item.event)
 			n++
 		}
-		if err := d.enqueueGroup(ctx, waiters[:n], frames, now); err != nil {
+		full := false
+		err := d.insist(ctx, func(ctx context.Context) error {
+			err := d.enqueueGroup(ctx, waiters[:n], frames)
+			full = isFull(err)
+			if full {
+				return nil
+			}
 			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		if full {
+			d.log.Error("the retry lanes are full; events wait where they are until there is room")
+			kept = make(map[origin]bool)
+			for _, w := range waiters {
+				kept[w.item.origin] = true
+			}
+			sleep(ctx, d.spool.o.Probe.Min)
+			return kept, nil
 		}
 		waiters = waiters[n:]
 	}
-	return nil
+	return nil, nil
 }
 
-func (d *drain) enqueueGroup(ctx context.Context, waiters []waiter, frames []byte, now time.Time) error {
+func (d *drain) enqueueGroup(ctx context.Context, waiters []waiter, frames []byte) error {
 	g := &group{entries: make([]*entry, len(waiters))}
 	stored := make([]storedEntry, len(waiters))
 	for i, w := range waiters {
 		it := w.item
 		g.entries[i] = &entry{
 			key: keyOf(it.event), people: it.people, origin: it.origin,
-			group: g, index: i, due: w.due, attempts: w.attempts, since: now,
+			group: g, index: i, due: w.due, attempts: w.attempts, since: w.since,
 		}
-		stored[i] = storedEntry{Seq: it.origin.seq, Index: it.origin.index, Attempts: w.attempts, Since: now.UTC()}
+		stored[i] = storedEntry{Seq: it.origin.seq, Index: it.origin.index, Attempts: w.attempts, Since: w.since.UTC()}
 	}
 	entries, err := json.Marshal(stored)
 	if err != nil {
@@ -140,7 +164,7 @@ func (d *drain) enqueueGroup(ctx context.Context, waiters []waiter, frames []byt
 		Subject: retrySubject + d.destination.Name(),
 		Header:  nats.Header{headerEntries: {string(entries)}},
 		Data:    seal(frames),
-	})
+	}, jetstream.WithMsgID(fmt.Sprintf("%s-%d-%d", d.destination.Name(), stored[0].Seq, stored[0].Index)))
 	if err != nil {
 		return fmt.Errorf("write to retry lane: %w", err)
 	}

@@ -1,7 +1,9 @@
 package spool
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/verobridge/verobridge/internal/delivery"
@@ -24,31 +26,33 @@ type pause struct {
 	probeAt  time.Time
 	// suspects are the events that probed in vain. When another one gets
 	// through, it was their own fault, or is over: they go to the retry lane.
-	suspects map[string]delivery.Outcome
+	suspects map[origin]delivery.Outcome
 }
 
 func (p pause) active() bool { return p.failures > 0 }
 
 // probe picks the event to try a paused destination with: the first one of some
-// person, each in turn.
+// person, each in turn, those first that have failed least.
 func (p pause) probe(items []item) int {
 	events := make([]event.Event, len(items))
 	for i, it := range items {
 		events[i] = it.event
 	}
 	chains := delivery.Chains(events)
+	slices.SortStableFunc(chains, func(a, b []int) int { return cmp.Compare(items[a[0]].attempts, items[b[0]].attempts) })
 	return chains[(p.failures-1)/probesEach%len(chains)][0]
 }
 
 // isDown judges the destination by what became of a batch: it is down if it
-// says so, if nothing got through and much failed, or if a probe failed.
-func (p pause) isDown(outcomes []delivery.Outcome) bool {
+// says so, if nothing got through and much failed that was fresh, or if a probe
+// failed. That events of the lane fail again says nothing about it.
+func (p pause) isDown(items []item, outcomes []delivery.Outcome) bool {
 	failed, through := 0, false
-	for _, o := range outcomes {
+	for i, o := range outcomes {
 		switch {
 		case o.Unavailable():
 			return true
-		case o.Status() == delivery.StatusWaiting && o.Tried():
+		case o.Status() == delivery.StatusWaiting && o.Tried() && items[i].waiting == nil:
 			failed++
 		case o.Status() == delivery.StatusDelivered, o.Status() == delivery.StatusDead:
 			through = true
@@ -88,10 +92,10 @@ func (d *drain) prolong(ctx context.Context, items []item, outcomes []delivery.O
 		if err := d.insist(ctx, func(ctx context.Context) error { return d.spool.report(ctx, reports) }); err != nil {
 			return err
 		}
-		d.pause.suspects = make(map[string]delivery.Outcome)
+		d.pause.suspects = make(map[origin]delivery.Outcome)
 	}
 	if len(items) == 1 {
-		d.pause.suspects[keyOf(items[0].event)] = outcomes[0]
+		d.pause.suspects[items[0].origin] = outcomes[0]
 	}
 	d.pause.failures++
 	d.pause.probeAt = time.Now().Add(max(first.After(), d.spool.o.Probe.wait(d.pause.failures)))
@@ -100,7 +104,7 @@ func (d *drain) prolong(ctx context.Context, items []item, outcomes []delivery.O
 }
 
 // resume ends a pause and returns the events that probed in vain.
-func (d *drain) resume() (suspects map[string]delivery.Outcome) {
+func (d *drain) resume() (suspects map[origin]delivery.Outcome) {
 	if !d.pause.active() {
 		return nil
 	}

@@ -22,6 +22,19 @@ type progress struct {
 	Lane map[uint64]bits `json:"lane,omitempty"`
 }
 
+// handle marks an event of a record that is not done as done.
+func (p *progress) handle(o origin) {
+	if o.seq < p.Next {
+		return
+	}
+	if p.Handled == nil {
+		p.Handled = make(map[uint64]bits)
+	}
+	b := p.Handled[o.seq]
+	b.set(o.index)
+	p.Handled[o.seq] = b
+}
+
 // bits is a set of small numbers.
 type bits []byte
 

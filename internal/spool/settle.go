@@ -2,6 +2,7 @@ package spool
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/verobridge/verobridge/internal/delivery"
@@ -36,8 +37,8 @@ func (d *drain) round(ctx context.Context, items []item) error {
 			outcomes[i] = made[n]
 		}
 	}
-	down := d.pause.isDown(made)
-	var suspects map[string]delivery.Outcome
+	down := d.pause.isDown(tried, made)
+	var suspects map[origin]delivery.Outcome
 	if !down && isUp(made) {
 		suspects = d.resume()
 	}
@@ -81,7 +82,7 @@ func pick(items []item, places []int) []item {
 // judge decides what becomes of each event, in the order of the batch. Events
 // without a verdict stay where they are: in the lane, or in the window, and then
 // the later ones of their people stay too.
-func (d *drain) judge(items []item, outcomes []delivery.Outcome, down bool, suspects map[string]delivery.Outcome) []verdict {
+func (d *drain) judge(items []item, outcomes []delivery.Outcome, down bool, suspects map[origin]delivery.Outcome) []verdict {
 	var verdicts []verdict
 	moved := make(map[string]bool)   // people who get an event in the lane now
 	staying := make(map[string]bool) // people who have one in the window
@@ -98,7 +99,7 @@ func (d *drain) judge(items []item, outcomes []delivery.Outcome, down bool, susp
 	}
 	for i, it := range items {
 		o := outcomes[i]
-		suspect, vain := suspects[keyOf(it.event)]
+		suspect, vain := suspects[it.origin]
 		first := d.lane.oldest(it.people)
 		switch {
 		case it.skip == notWanted:
@@ -113,9 +114,9 @@ func (d *drain) judge(items []item, outcomes []delivery.Outcome, down bool, susp
 			// It keeps its place in the lane.
 		case anyOf(staying, it.people):
 			mark(staying, it.people)
-		case first != nil && it.origin.before(first.origin):
+		case first != nil && it.origin.before(first.origin) && it.origin.seq <= d.restart:
 			// A later event of the person waits in the lane, so this one was
-			// settled before a crash.
+			// settled before the program stopped.
 			d.window.handle(it.origin)
 		case first != nil, anyOf(moved, it.people):
 			give(it, delivery.Behind())
@@ -155,26 +156,35 @@ func (d *drain) settle(ctx context.Context, verdicts []verdict) error {
 		case delivery.StatusDead:
 			letters = append(letters, deadLetter{Report: report, Body: v.event.Body})
 		case delivery.StatusWaiting:
-			due := now
+			w := waiter{item: v.item, due: now, attempts: attempts, since: v.since}
 			if v.outcome.Tried() {
-				due = now.Add(max(v.outcome.After(), d.spool.o.Retry.wait(attempts)))
+				w.due = now.Add(max(v.outcome.After(), d.spool.o.Retry.wait(attempts)))
+				if w.since.IsZero() {
+					w.since = now
+				}
 			}
 			if v.waiting != nil {
-				d.lane.delay(v.waiting, due, attempts)
+				d.lane.delay(v.waiting, w.due, attempts, w.since)
 			} else {
-				waiters = append(waiters, waiter{v.item, due, attempts})
+				waiters = append(waiters, w)
 			}
 		}
 	}
+	// The reports come before the lane: an event in the lane says that the
+	// earlier ones of its people are settled.
 	for _, write := range []func(context.Context) error{
 		func(ctx context.Context) error { return d.spool.bury(ctx, letters) },
-		func(ctx context.Context) error { return d.enqueue(ctx, waiters, now) },
 		func(ctx context.Context) error { return d.spool.report(ctx, reports) },
 	} {
 		if err := d.insist(ctx, write); err != nil {
 			return err
 		}
 	}
+	kept, err := d.enqueue(ctx, waiters)
+	if err != nil {
+		return err
+	}
+	verdicts = slices.DeleteFunc(verdicts, func(v verdict) bool { return kept[v.origin] })
 	d.spool.metrics.settled(d.destination.Name(), reports)
 	d.spool.metrics.wait(d.destination.Name(), len(d.lane.events))
 	return d.conclude(ctx, verdicts)

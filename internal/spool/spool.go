@@ -194,24 +194,26 @@ func (s *Spool) connect(ctx context.Context) error {
 }
 
 func (s *Spool) makeStreams(ctx context.Context) error {
+	// DiscardOld, the default, would drop what is undelivered.
 	base := jetstream.StreamConfig{
 		Storage:   jetstream.FileStorage,
 		Replicas:  s.o.Replicas,
 		Retention: jetstream.LimitsPolicy,
-		// Never the default, DiscardOld: it would drop what is undelivered.
-		Discard: jetstream.DiscardNew,
 	}
 	for _, c := range []struct {
 		name, subject string
 		maxBytes      int64
+		discard       jetstream.DiscardPolicy
 	}{
-		{eventsStream, eventsSubject, s.o.MaxBytes},
-		{retryStream, retrySubject + "*", s.o.MaxBytes / 4},
-		{deadStream, deadSubject + "*", s.o.MaxBytes / 4},
-		{reportsStream, reportsSubject, s.o.MaxBytes / 4},
+		{eventsStream, eventsSubject, s.o.MaxBytes, jetstream.DiscardNew},
+		{retryStream, retrySubject + "*", s.o.MaxBytes / 4, jetstream.DiscardNew},
+		// Dead letters have had their verdict and their report. When there are
+		// too many the oldest go, so that nobody can stop a destination with them.
+		{deadStream, deadSubject + "*", s.o.MaxBytes / 4, jetstream.DiscardOld},
+		{reportsStream, reportsSubject, s.o.MaxBytes / 4, jetstream.DiscardNew},
 	} {
 		config := base
-		config.Name, config.Subjects, config.MaxBytes = c.name, []string{c.subject}, c.maxBytes
+		config.Name, config.Subjects, config.MaxBytes, config.Discard = c.name, []string{c.subject}, c.maxBytes, c.discard
 		if _, err := s.js.CreateOrUpdateStream(ctx, config); err != nil {
 			return fmt.Errorf("make stream %s: %w", c.name, err)
 		}
