@@ -39,7 +39,8 @@
 //	everything fails there            one event, of one person after the other
 //	one event makes it unavailable    when another gets through, it goes to the lane
 //	an event fails in a passing way   retry lane, backing off, for Options.Horizon
-//	an event fails for good           dead letter
+//	an event fails for good           dead letter; the oldest go when they fill up
+//	the retry lanes are full          events wait in the stream instead
 //	a destination panics              the batch is tried one by one; the culprit is dead
 //	a record cannot be decoded        kept as a dead letter, the rest goes on
 //	a verdict cannot be written down  tried until it can; nothing else is delivered

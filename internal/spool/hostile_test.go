@@ -309,3 +309,87 @@ func TestProgressSurvivesWithHoles(t *testing.T) {
 		t.Errorf("after a restart (-want +got):\n%s", diff)
 	}
 }
+
+// small opens a spool so small that a stream other than the events' fills up.
+func small(t *testing.T, dir string) *Spool {
+	t.Helper()
+	s, err := Open(t.Context(), Options{
+		Dir: dir, Destinations: []string{"vero"}, MaxBytes: 8 << 20, Logger: slog.New(slog.DiscardHandler),
+		Retry: Backoff{Min: time.Millisecond, Max: 5 * time.Millisecond},
+		Probe: Backoff{Min: time.Millisecond, Max: 5 * time.Millisecond},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// Neither dead letters nor retries that fill their stream stop the others.
+func TestAFullStreamStopsNobodyElse(t *testing.T) {
+	for name, verdict := range map[string]delivery.Outcome{
+		"dead letters": delivery.Dead(delivery.ReasonBadRequest, errors.New("400")),
+		"retries":      delivery.Retry(delivery.ReasonServerError, errors.New("500"), 0),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := small(t, t.TempDir())
+			d := newDestination("vero", func(e event.Event) delivery.Outcome {
+				if e.UserID() == "ann" {
+					return verdict
+				}
+				return delivery.Delivered()
+			})
+			drainTo(t, s, d, DrainOptions{})
+			for n := range 60 { // 4 MB into a stream of 2 MiB
+				appendAll(t, s, incompressible(n, 66_000))
+			}
+			appendAll(t, s, call("bob", 0))
+			d.await(t, 1)
+		})
+	}
+}
+
+// However much fails again and again in the lane, fresh events get their turn.
+func TestAFailingLaneLeavesRoomForFreshEvents(t *testing.T) {
+	s := open(t, t.TempDir(), "vero")
+	r := reportsOf(t, s)
+	d := newDestination("vero", func(e event.Event) delivery.Outcome {
+		if strings.HasPrefix(e.UserID(), "bad") {
+			return delivery.Retry(delivery.ReasonServerError, errors.New("500"), 0)
+		}
+		return delivery.Delivered()
+	})
+	drainTo(t, s, d, DrainOptions{MaxEvents: 10})
+	for n, bad := range crowd("bad", 40) {
+		appendAll(t, s, bad, call(fmt.Sprintf("good%02d", n), 0))
+	}
+	d.await(t, 40)
+	r.await(t, "bad00039-000", delivery.StatusWaiting)
+	appendAll(t, s, call("last", 0))
+	d.await(t, 41)
+}
+
+// Two people's events with one messageId are two events.
+func TestASuspectIsOneEventNotOneID(t *testing.T) {
+	s := open(t, t.TempDir(), "vero")
+	r := reportsOf(t, s)
+	shared := func(user string) event.Event {
+		e := call(user, 1)
+		e.ID = "shared"
+		return e
+	}
+	d := newDestination("vero", func(e event.Event) delivery.Outcome {
+		if e.UserID() == "mallory" {
+			return delivery.Unavailable(delivery.ReasonRefused, errors.New("403"), 0)
+		}
+		return delivery.Delivered()
+	})
+	appendAll(t, s, shared("mallory"), call("bob", 0), shared("bob"), call("carl", 0))
+	drainTo(t, s, d, DrainOptions{})
+	for _, id := range []string{"bob-000", "carl-000"} {
+		r.await(t, id, delivery.StatusDelivered)
+	}
+	if !slices.Contains(d.ids(), "bob-000") {
+		t.Errorf("delivered %v, without bob's first event", d.ids())
+	}
+}
