@@ -121,7 +121,10 @@ func sendUntil(ctx context.Context, url string, client int, acknowledged *ledger
 			panic(err)
 		}
 		for ctx.Err() == nil && !sendOnce(ctx, url, body) {
-			time.Sleep(20 * time.Millisecond) // the pause of an SDK between two tries
+			select { // the pause of an SDK between two tries
+			case <-time.After(20 * time.Millisecond):
+			case <-ctx.Done():
+			}
 		}
 		if ctx.Err() == nil {
 			acknowledged.add(ids)
