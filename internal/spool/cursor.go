@@ -108,15 +108,13 @@ func (c *cursor) collect(batch jetstream.MessageBatch) ([]jetstream.Msg, error) 
 	lost := false
 	for record := range batch.Messages() {
 		meta, err := record.Metadata()
-		if err != nil {
-			return nil, c.fail(err)
+		if lost = lost || err != nil; lost {
+			continue // the fetch must come to its end
 		}
 		seq := meta.Sequence.Stream
-		if !lost && seq != c.next && seq != c.gap {
+		if seq != c.next && seq != c.gap {
 			lost, c.gap = true, seq
-		}
-		if lost {
-			continue // the fetch must come to its end
+			continue
 		}
 		if seq != c.next {
 			c.spool.log.Error("records are missing from the spool; they were trimmed while their reader was away, or are damaged",
@@ -128,7 +126,12 @@ func (c *cursor) collect(batch jetstream.MessageBatch) ([]jetstream.Msg, error) 
 	if lost {
 		c.consumer = nil
 	}
-	return records, c.fail(batch.Error())
+	if err := c.fail(batch.Error()); len(records) == 0 {
+		return nil, err
+	}
+	// A fetch may break off after some records. They are read, so they must be
+	// handed over; the next read shows whether something is wrong.
+	return records, nil
 }
 
 // fail forgets a consumer that does not work; the next read makes another. A

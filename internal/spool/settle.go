@@ -127,8 +127,8 @@ func (d *drain) judge(items []item, outcomes []delivery.Outcome, down bool, susp
 	return verdicts
 }
 
-// settle makes what becomes of events durable: dead letters, the retry lane,
-// the reports, and last the progress. A crash in between repeats work and loses
+// settle makes what becomes of events durable: dead letters, the reports, the
+// retry lane, and last the progress. A crash in between repeats work and loses
 // nothing.
 func (d *drain) settle(ctx context.Context, verdicts []verdict) error {
 	if len(verdicts) == 0 {
