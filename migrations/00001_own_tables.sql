@@ -25,7 +25,7 @@ create index if not exists deliveries_message_id_idx   on verobridge.deliveries 
 create index if not exists deliveries_status_idx       on verobridge.deliveries (destination, status, received_at) where status <> 'delivered';
 
 comment on table  verobridge.deliveries is 'What became of each event at each destination.';
-comment on column verobridge.deliveries.status is 'waiting, held, delivered, skipped, dead or ambiguous; waiting and held are not final.';
+comment on column verobridge.deliveries.status is 'waiting, delivered, skipped or dead; waiting is not final.';
 comment on column verobridge.deliveries.reason is 'A stable code; detail says it as a sentence.';
 comment on column verobridge.deliveries.calls is 'The requests of the last attempt with their answers, secrets redacted.';
 comment on column verobridge.deliveries.settled_at is 'When the fate became final; null while it is not.';

@@ -5,7 +5,7 @@
 //	spool ◀──one Outcome for each event, in the same order──┘
 //
 // A destination never settles anything itself: it answers with one Outcome for
-// each event, and the spool turns outcomes into acknowledgements, retries,
+// each event, and the spool turns outcomes into progress, retries,
 // pauses, dead letters and reports (spool/settle.go). An Outcome is a verdict,
 // made only by the functions below, so it cannot contradict itself:
 //
