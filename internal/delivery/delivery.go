@@ -28,6 +28,16 @@ type Destination interface {
 	Deliver(ctx context.Context, batch []event.Event) []Outcome
 }
 
+// Sweeper is a Destination that holds events. The spool calls Sweep about once a
+// minute, never beside Deliver, and settles what it returns.
+type Sweeper interface {
+	Destination
+
+	// Sweep returns the held events that are given up now, such as those whose
+	// person has not become known in time.
+	Sweep(ctx context.Context) ([]Resolved, error)
+}
+
 // Call is one request that a destination made for an event, with its answer.
 // Secrets are redacted by the destination before they get here.
 type Call struct {
@@ -44,12 +54,15 @@ type Call struct {
 // verobridge.deliveries.
 type Status string
 
-// The statuses of a delivery. Waiting is the only one that is not final.
+// The statuses of a delivery. Nothing more happens by itself to an event but
+// where it is waiting, for another attempt, or held, for its person.
 const (
 	StatusWaiting     Status = "waiting"
+	StatusHeld        Status = "held"
 	StatusDelivered   Status = "delivered"
 	StatusSkipped     Status = "skipped"
 	StatusDead        Status = "dead"
+	StatusAmbiguous   Status = "ambiguous"
 	statusUnavailable Status = "unavailable" // of the destination, never reported
 )
 
@@ -63,6 +76,15 @@ type Outcome struct {
 	calls  []Call
 	// untried marks a wait that is no attempt.
 	untried bool
+	// doubt is for how long a repetition is harmless, 0 where nothing is in doubt.
+	doubt    time.Duration
+	resolved []Resolved
+}
+
+// Resolved is an event that was held, with what has become of it now.
+type Resolved struct {
+	Event   event.Event
+	Outcome Outcome
 }
 
 // Delivered says that the event is done. calls are the requests it took, none
@@ -88,6 +110,28 @@ func Retry(reason Reason, err error, after time.Duration, calls ...Call) Outcome
 	return Outcome{status: StatusWaiting, reason: reason, err: err, after: after, calls: calls}
 }
 
+// Unanswered says that a request of the event went out and nothing came back: it
+// may have taken effect. To repeat it is harmless for the window from now on, in
+// which the destination takes equal requests for one. It is tried again as after
+// Retry, but not later than that: then it is Ambiguous.
+func Unanswered(err error, window time.Duration, calls ...Call) Outcome {
+	return Outcome{status: StatusWaiting, reason: ReasonUnanswered, err: err, doubt: window, calls: calls}
+}
+
+// Ambiguous says that nobody can tell whether the event took effect, and that to
+// try it again could make it take effect twice. It is kept with the dead letters
+// for people to decide.
+func Ambiguous(err error, calls ...Call) Outcome {
+	return Outcome{status: StatusAmbiguous, reason: ReasonAmbiguous, err: err, calls: calls}
+}
+
+// Held says that the destination keeps the event itself, until the person it is
+// about is known or it is too old. The spool is done with it. What becomes of it
+// comes back with the outcome of a later event (With), or from a Sweeper.
+func Held(reason Reason) Outcome {
+	return Outcome{status: StatusHeld, reason: reason}
+}
+
 // NotTried says that the event has to wait for another reason than a failure of
 // its own.
 func NotTried(reason Reason) Outcome {
@@ -111,6 +155,14 @@ func Unavailable(reason Reason, err error, after time.Duration, calls ...Call) O
 	return Outcome{status: statusUnavailable, reason: reason, err: err, after: after, calls: calls}
 }
 
+// With adds what became, on the same occasion, of events that were held. Their
+// outcomes must be final. A destination that could not finish one of them answers
+// Retry for the event itself, with those that are done.
+func (o Outcome) With(resolved ...Resolved) Outcome {
+	o.resolved = append(slices.Clip(o.resolved), resolved...)
+	return o
+}
+
 // Status returns what became of the event. An event whose destination is
 // unavailable is waiting.
 func (o Outcome) Status() Status {
@@ -120,7 +172,7 @@ func (o Outcome) Status() Status {
 	return o.status
 }
 
-// Final says whether nothing more will happen to the event here.
+// Final says whether the spool is done with the event.
 func (o Outcome) Final() bool { return o.Status() != StatusWaiting }
 
 // Unavailable says whether the verdict is on the destination, not the event.
@@ -141,6 +193,13 @@ func (o Outcome) Err() error { return o.err }
 
 // After returns how long the destination asked to wait, 0 if it did not.
 func (o Outcome) After() time.Duration { return o.after }
+
+// Doubt returns for how long from now on it is harmless to repeat a request that
+// may have taken effect, 0 if none is in doubt.
+func (o Outcome) Doubt() time.Duration { return o.doubt }
+
+// Resolved returns the events held earlier that are done with now.
+func (o Outcome) Resolved() []Resolved { return o.resolved }
 
 // Calls returns the requests that were made for the event in this attempt.
 func (o Outcome) Calls() []Call { return o.calls }
@@ -169,7 +228,7 @@ type Report struct {
 	Attempts    int        `json:"attempts"`
 	Calls       []Call     `json:"calls,omitempty"`
 	ReceivedAt  time.Time  `json:"received_at"`
-	// SettledAt is when the fate became final, zero while it is waiting.
+	// SettledAt is when the fate became final, zero while it is waiting or held.
 	SettledAt time.Time `json:"settled_at,omitzero"`
 }
 
@@ -200,8 +259,11 @@ func ReportOf(e event.Event, destination string, o Outcome, attempts int, now ti
 		Calls:       bounded(o.Calls()),
 		ReceivedAt:  e.ReceivedAt,
 	}
-	if o.Final() {
+	if o.Final() && o.Status() != StatusHeld {
 		r.SettledAt = now.UTC()
+	}
+	if o.Reason() == ReasonSuppressed {
+		r.UserID, r.AnonymousID = "", "" // the person was erased
 	}
 	return r
 }

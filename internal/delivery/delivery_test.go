@@ -22,6 +22,9 @@ func TestOutcomes(t *testing.T) {
 		"skipped":     {delivery.Skipped(delivery.ReasonNoIdentity), delivery.StatusSkipped, true, false, true},
 		"dead":        {delivery.Dead(delivery.ReasonBadRequest, cause), delivery.StatusDead, true, false, true},
 		"retry":       {delivery.Retry(delivery.ReasonServerError, cause, time.Second), delivery.StatusWaiting, false, false, true},
+		"unanswered":  {delivery.Unanswered(cause, time.Minute), delivery.StatusWaiting, false, false, true},
+		"ambiguous":   {delivery.Ambiguous(cause), delivery.StatusAmbiguous, true, false, true},
+		"held":        {delivery.Held(delivery.ReasonHeld), delivery.StatusHeld, true, false, true},
 		"behind":      {delivery.Behind(), delivery.StatusWaiting, false, false, false},
 		"unavailable": {delivery.Unavailable(delivery.ReasonRefused, cause, 0), delivery.StatusWaiting, false, true, true},
 	} {
@@ -56,7 +59,12 @@ func TestReportOf(t *testing.T) {
 	if len(r.UserID) != 1024 || !strings.HasPrefix(long, r.UserID) {
 		t.Errorf("a user id of %d bytes became one of %d, want its first 1024", len(long), len(r.UserID))
 	}
-	if r := delivery.ReportOf(e, "vero", delivery.Behind(), 0, now); !r.SettledAt.IsZero() {
-		t.Errorf("an event that waits was settled at %s", r.SettledAt)
+	for _, o := range []delivery.Outcome{delivery.Behind(), delivery.Held(delivery.ReasonHeld)} {
+		if r := delivery.ReportOf(e, "vero", o, 0, now); !r.SettledAt.IsZero() {
+			t.Errorf("an event that is %s was settled at %s", o.Status(), r.SettledAt)
+		}
+	}
+	if r := delivery.ReportOf(e, "vero", delivery.Skipped(delivery.ReasonSuppressed), 0, now); r.UserID != "" || r.AnonymousID != "" {
+		t.Errorf("the report of an erased person names them: %+v", r)
 	}
 }

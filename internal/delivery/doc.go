@@ -13,6 +13,11 @@
 //	             part of the event was withheld
 //	Skipped      not wanted here, and why; not an error
 //	Retry        passing: the same event may well succeed later
+//	Unanswered   a request went out and no answer came: as Retry, but only for
+//	             as long as a repetition is harmless
+//	Ambiguous    it is not known, and cannot be found out, whether it is done
+//	Held         kept by the destination until its person is known; resolved with
+//	             the outcome of a later event, or given up by Sweep
 //	Dead         permanent: the same event would always fail
 //	Unavailable  the destination as a whole cannot take anything now; every
 //	             event is kept and the destination is probed until it answers

@@ -15,6 +15,14 @@ const (
 	ReasonNothingToSend Reason = "nothing_to_send"
 	ReasonNotRouted     Reason = "not_routed"
 	ReasonSourceRemoved Reason = "source_removed"
+	ReasonHeldExpired   Reason = "held_expired"
+	ReasonConsent       Reason = "no_consent"
+	ReasonSuppressed    Reason = "suppressed"
+	ReasonDropped       Reason = "dropped_by_mapping"
+	ReasonCondition     Reason = "condition_not_met"
+
+	// Held.
+	ReasonHeld Reason = "held_until_identified"
 
 	// Skipped, because the event came with a write key that everybody can read.
 	ReasonBrowserAddress  Reason = "browser_address"
@@ -30,6 +38,7 @@ const (
 	ReasonBehind      Reason = "behind_earlier_event"
 	ReasonThrottled   Reason = "throttled"
 	ReasonServerError Reason = "server_error"
+	ReasonUnanswered  Reason = "unanswered"
 	ReasonUnreachable Reason = "unreachable"
 	ReasonRefused     Reason = "credentials_refused"
 	ReasonWrongURL    Reason = "wrong_url"
@@ -37,6 +46,9 @@ const (
 	ReasonLocked      Reason = "table_locked"
 	// ReasonNotPermitted is a database's, as ReasonRefused is an HTTP API's.
 	ReasonNotPermitted Reason = "not_permitted"
+
+	// Ambiguous.
+	ReasonAmbiguous Reason = "ambiguous"
 
 	// Dead.
 	ReasonBadRequest Reason = "bad_request"
@@ -61,6 +73,14 @@ var sentences = map[Reason]string{
 	ReasonBrowserTriggers: "not sent, because the person had as many triggers from browsers within an hour as triggers_per_hour of the source allows; raise it if people really do that",
 	ReasonBrowserFlood:    "not sent, because the source triggered more within an hour than can be counted; if this was no campaign, its write key is abused: replace it",
 	ReasonBrowserWithheld: "delivered without the e-mail address, phone number, push channel or tags in the event, which a browser may not set; send them from a server",
+	ReasonHeldExpired:     "not sent, because nobody identified the anonymous visitor in time",
+	ReasonConsent:         "not sent, because the person has not consented to a category that this destination requires",
+	ReasonSuppressed:      "not sent, because the person was erased and is never sent again",
+	ReasonDropped:         "not sent, because the destination's events setting drops events of this name",
+	ReasonCondition:       "not sent, because the event does not meet the condition in the destination's events setting",
+	ReasonHeld:            "held, until an identify or alias call says who the anonymous visitor is",
+	ReasonUnanswered:      "waits, because a request went out and no answer came back; it is repeated while that is harmless",
+	ReasonAmbiguous:       "unknown whether it arrived: a request went out, no answer came back, and it is too late to repeat it without risking a second effect; look in Vero, then retry or drop it",
 	ReasonBehind:          "waits for its turn, behind earlier events",
 	ReasonThrottled:       "waits, because the destination asked us to slow down",
 	ReasonServerError:     "waits, because the destination answered with an error of its own",
