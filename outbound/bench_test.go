@@ -46,7 +46,7 @@ func BenchmarkDeliver(b *testing.B) {
 		_, _ = io.WriteString(w, `{"status":200,"message":"Success."}`)
 	}))
 	b.Cleanup(web.Close)
-	v, err := NewVero(VeroOptions{Name: "vero", URL: web.URL, AuthToken: secret})
+	v, err := NewVero(VeroOptions{Name: "vero", URL: web.URL, AllowPrivate: true, AuthToken: secret})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -5,14 +5,12 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -25,6 +23,8 @@ const (
 	// maxDrainBytes is how much more is read so that the connection can be used
 	// again. Beyond it a new connection is cheaper.
 	maxDrainBytes = 64 << 10
+	// maxHeaderBytes bounds the header of an answer.
+	maxHeaderBytes = 64 << 10
 
 	redacted = "[redacted]"
 )
@@ -132,40 +132,47 @@ func cause(err error) error {
 	return err
 }
 
+// transportOptions say how calls to one base URL are made.
+type transportOptions struct {
+	url          string
+	allowPrivate bool
+	parallel     int
+	timeout      time.Duration
+	// proxy names the proxy of a request. Defaults to http.ProxyFromEnvironment.
+	proxy func(*http.Request) (*url.URL, error)
+	// custom makes the calls instead of a transport of our own.
+	custom http.RoundTripper
+}
+
 // newHTTPClient returns a client that keeps as many connections open as there
 // are calls in parallel, and follows no redirect: a POST that becomes a GET on
 // the way would be a success without an effect.
-func newHTTPClient(transport http.RoundTripper, parallel int, timeout time.Duration) *http.Client {
+func newHTTPClient(o transportOptions) *http.Client {
+	transport := o.custom
+	if o.proxy == nil {
+		o.proxy = http.ProxyFromEnvironment
+	}
 	if transport == nil {
+		dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
+		if !o.allowPrivate && !proxied(o.url, o.proxy) {
+			dialer.Control = refusePrivate
+		}
 		transport = &http.Transport{
-			Proxy:                 http.ProxyFromEnvironment,
-			DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-			TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
-			TLSHandshakeTimeout:   5 * time.Second,
-			ForceAttemptHTTP2:     true,
-			MaxIdleConns:          parallel,
-			MaxIdleConnsPerHost:   parallel,
-			IdleConnTimeout:       50 * time.Second, // below the 60 s of common load balancers
-			ResponseHeaderTimeout: timeout,
+			Proxy:                  o.proxy,
+			DialContext:            dialer.DialContext,
+			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+			TLSHandshakeTimeout:    5 * time.Second,
+			ForceAttemptHTTP2:      true,
+			MaxIdleConns:           o.parallel,
+			MaxIdleConnsPerHost:    o.parallel,
+			IdleConnTimeout:        50 * time.Second, // below the 60 s of common load balancers
+			ResponseHeaderTimeout:  o.timeout,
+			MaxResponseHeaderBytes: maxHeaderBytes,
 		}
 	}
 	return &http.Client{
 		Transport:     transport,
-		Timeout:       timeout,
+		Timeout:       o.timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-}
-
-// checkURL returns the base URL of a destination without a slash at its end.
-func checkURL(raw string) (string, error) {
-	u, err := url.Parse(raw)
-	switch {
-	case err != nil:
-		return "", errors.New("url cannot be read; write it as https://host/path")
-	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
-		return "", fmt.Errorf("url %q is not complete; write it as https://host/path", u.Redacted())
-	case u.User != nil, u.RawQuery != "", u.Fragment != "":
-		return "", errors.New("url must have no credentials, query or fragment; secrets have settings of their own")
-	}
-	return strings.TrimRight(raw, "/"), nil
 }

@@ -53,7 +53,8 @@
 //	request that was written             the person wait behind it
 //	401, 403, 429, 503 with Retry-After, the destination is unavailable: no new
 //	3xx, connection refused, DNS, TLS,   call is started, everything is kept
-//	404 for a path that must be there
+//	404 for a path that must be there,
+//	a private address
 //
 // An event that takes two calls, because it edits tags too, is retried whole if
 // the second one fails: both can be repeated. A batch that is refused is halved
@@ -66,6 +67,15 @@
 // Nothing of a batch is settled before all of it has its outcomes, so a slow
 // answerer must not keep a batch for long: after the Budget no new event is
 // begun, and the others are told to wait for their turn.
+//
+// # Where calls may lead
+//
+// A URL in the settings may name any host, and a name may lead anywhere. So that
+// nobody who can change either makes the bridge call what only its own network
+// can reach, such as a cloud's service of credentials, address.go refuses to dial
+// private addresses unless the destination is allowed to. It judges the address
+// that is dialled, not the name. No redirect is followed. Where a proxy of the
+// environment (HTTPS_PROXY) makes the connections, it decides where they lead.
 //
 // Secrets stay inside: Vero's auth_token goes into the body, never into a URL,
 // and what is kept of a call for people to read is redacted.

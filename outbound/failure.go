@@ -64,7 +64,10 @@ func judge(a answer, now time.Time, calls ...delivery.Call) delivery.Outcome {
 // out may have been heard, so only its event is in doubt, and the same bytes
 // again are harmless. One that did not go out says that nobody is there.
 func judgeSilence(a answer, calls []delivery.Call) delivery.Outcome {
+	var private *PrivateAddressError
 	switch {
+	case errors.As(a.err, &private):
+		return delivery.Unavailable(delivery.ReasonPrivateAddress, private, 0, calls...)
 	case errors.Is(a.err, context.Canceled):
 		return delivery.Unavailable(delivery.ReasonStopping, a.err, 0, calls...)
 	case a.written:

@@ -27,6 +27,10 @@ type SegmentOptions struct {
 	Name string
 	// URL is the endpoint, with or without /v1/batch at its end. Required.
 	URL string
+	// AllowPrivate lets URL lead to this machine or a private address. Defaults
+	// to false. It means nothing where Transport is set, or where a proxy of the
+	// environment makes the connections.
+	AllowPrivate bool
 	// WriteKey is the endpoint's key for our events. Required.
 	WriteKey string
 	// Timeout bounds one request, from connecting to the end of the answer.
@@ -66,9 +70,8 @@ func NewSegment(o SegmentOptions) (*Segment, error) {
 	if o.URL == "" {
 		return nil, fmt.Errorf("destination %q: url is missing; write it as https://host/path", o.Name)
 	}
-	base, err := checkURL(o.URL)
-	if err != nil {
-		return nil, fmt.Errorf("destination %q: %w", o.Name, err)
+	if err := CheckURL(o.URL, o.AllowPrivate); err != nil {
+		return nil, fmt.Errorf("destination %q: url %w", o.Name, err)
 	}
 	if err := checkSecret("write_key", o.WriteKey, "copy it from the endpoint's own settings"); err != nil {
 		return nil, fmt.Errorf("destination %q: %w", o.Name, err)
@@ -82,13 +85,16 @@ func NewSegment(o SegmentOptions) (*Segment, error) {
 	}
 	s := &Segment{
 		name: o.Name,
-		url:  strings.TrimSuffix(base, batchPath) + batchPath,
+		url:  strings.TrimSuffix(trimURL(o.URL), batchPath) + batchPath,
 		header: http.Header{
 			"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte(o.WriteKey+":"))},
 		},
 		budget: cmp.Or(o.Budget, defaultBudget),
 		client: client{
-			http:    newHTTPClient(o.Transport, 1, cmp.Or(o.Timeout, 15*time.Second)),
+			http: newHTTPClient(transportOptions{
+				url: o.URL, allowPrivate: o.AllowPrivate, parallel: 1,
+				timeout: cmp.Or(o.Timeout, defaultTimeout), custom: o.Transport,
+			}),
 			secret:  o.WriteKey,
 			metrics: m,
 			logger:  cmp.Or(o.Logger, slog.New(slog.DiscardHandler)).With("destination", o.Name),

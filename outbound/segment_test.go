@@ -68,7 +68,7 @@ func refuse(status int, text string) func(string) int {
 
 func newSegment(t *testing.T, url string) *Segment {
 	t.Helper()
-	s, err := NewSegment(SegmentOptions{Name: "posthog", URL: url, WriteKey: "relay-key"})
+	s, err := NewSegment(SegmentOptions{Name: "posthog", URL: url, AllowPrivate: true, WriteKey: "relay-key"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,12 +33,19 @@ const grace = 5 * time.Second
 // program is killed before the delivery returns.
 const defaultBudget = 20 * time.Second
 
+// defaultTimeout is how long an answer may take.
+const defaultTimeout = 15 * time.Second
+
 // VeroOptions are the settings of a destination of type vero.
 type VeroOptions struct {
 	// Name is the destination's name in the settings. Required.
 	Name string
 	// URL is the base URL of the Track API. Defaults to VeroURL.
 	URL string
+	// AllowPrivate lets URL lead to this machine or a private address. Defaults
+	// to false. It means nothing where Transport is set, or where a proxy of the
+	// environment makes the connections.
+	AllowPrivate bool
 	// AuthToken is the Tracking API key of the Vero project, or its older
 	// auth_token. Required.
 	AuthToken string
@@ -95,9 +102,9 @@ func NewVero(o VeroOptions) (*Vero, error) {
 	if o.Name == "" {
 		return nil, errors.New("destination of type vero: name is missing; give it one and keep it, its place in the spool depends on it")
 	}
-	base, err := checkURL(cmp.Or(o.URL, VeroURL))
-	if err != nil {
-		return nil, fmt.Errorf("destination %q: %w", o.Name, err)
+	base := trimURL(cmp.Or(o.URL, VeroURL))
+	if err := CheckURL(base, o.AllowPrivate); err != nil {
+		return nil, fmt.Errorf("destination %q: url %w", o.Name, err)
 	}
 	if err := checkSecret("auth_token", o.AuthToken, "copy it from Vero, Settings > Project > Tracking API keys"); err != nil {
 		return nil, fmt.Errorf("destination %q: %w", o.Name, err)
@@ -139,7 +146,10 @@ func NewVero(o VeroOptions) (*Vero, error) {
 		concurrency: concurrency,
 		budget:      cmp.Or(o.Budget, defaultBudget),
 		client: client{
-			http:    newHTTPClient(o.Transport, concurrency, cmp.Or(o.Timeout, 15*time.Second)),
+			http: newHTTPClient(transportOptions{
+				url: base, allowPrivate: o.AllowPrivate, parallel: concurrency,
+				timeout: cmp.Or(o.Timeout, defaultTimeout), custom: o.Transport,
+			}),
 			secret:  o.AuthToken,
 			metrics: m,
 			logger:  cmp.Or(o.Logger, slog.New(slog.DiscardHandler)).With("destination", o.Name),

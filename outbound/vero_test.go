@@ -34,6 +34,7 @@ func setup(t *testing.T, change func(*VeroOptions)) (*mockvero.Server, *Vero) {
 
 func newVero(t *testing.T, o VeroOptions) *Vero {
 	t.Helper()
+	o.AllowPrivate = true // everything is on this machine
 	v, err := NewVero(o)
 	if err != nil {
 		t.Fatal(err)

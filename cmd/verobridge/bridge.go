@@ -176,22 +176,27 @@ func (b *bridge) newDestination(d destinationSettings) (delivery.Destination, er
 	switch d.Type {
 	case typeSegment:
 		return outbound.NewSegment(outbound.SegmentOptions{
-			Name:       d.Name,
-			URL:        d.URL,
-			WriteKey:   d.WriteKey,
-			Logger:     b.log,
-			Registerer: b.metrics,
+			Name:         d.Name,
+			URL:          d.URL,
+			AllowPrivate: d.AllowPrivate,
+			WriteKey:     d.WriteKey,
+			Timeout:      d.Timeout,
+			Logger:       b.log,
+			Registerer:   b.metrics,
 		})
 	default:
 		return outbound.NewVero(outbound.VeroOptions{
-			Name:       d.Name,
-			URL:        d.URL,
-			AuthToken:  d.AuthToken,
-			Preset:     d.Preset,
-			Sources:    b.veroSources(),
-			Browsers:   b.browsers(),
-			Logger:     b.log,
-			Registerer: b.metrics,
+			Name:         d.Name,
+			URL:          d.URL,
+			AllowPrivate: d.AllowPrivate,
+			AuthToken:    d.AuthToken,
+			Preset:       d.Preset,
+			Sources:      b.veroSources(),
+			Browsers:     b.browsers(),
+			Concurrency:  d.Concurrency,
+			Timeout:      d.Timeout,
+			Logger:       b.log,
+			Registerer:   b.metrics,
 		})
 	}
 }

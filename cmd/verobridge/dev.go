@@ -118,7 +118,7 @@ func (d *dev) start(ctx context.Context) error {
 		{Name: "app", WriteKeys: []string{devAppKey}, Destinations: []string{"vero"}},
 		{Name: "vero", Type: typeVero, WriteKeys: []string{devVeroKey}},
 	}
-	s.Destinations = []destinationSettings{{Name: "vero", Type: typeVero, AuthToken: devVeroToken, URL: veroURL + "/api/v2"}}
+	s.Destinations = []destinationSettings{{Name: "vero", Type: typeVero, AuthToken: devVeroToken, URL: veroURL + "/api/v2", AllowPrivate: true}}
 	fmt.Fprintln(d.out, "starting the bridge")
 	if d.bridge, err = startBridge(ctx, s, d.log); err != nil {
 		return errors.Join(err, stopMock())

@@ -13,7 +13,12 @@ import (
 )
 
 // everySet is an environment in which every variable has a value.
-func everySet(name string) (string, bool) { return "postgres://" + name, true }
+func everySet(name string) (string, bool) {
+	if name == "VERO_URL" {
+		return "http://mock-vero:8082/api/v2", true
+	}
+	return "postgres://" + name, true
+}
 
 func readDoc(t *testing.T, name string) string {
 	t.Helper()

@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -151,6 +152,12 @@ func settingsFromEnvironment(env environment) (settings, error) {
 		{Name: "vero", Type: typeVero, AuthToken: need("VERO_AUTH_TOKEN", "the Tracking API key of your Vero project")},
 	}
 	s.Destinations[0].URL, _ = env("VERO_URL")
+	if allow, _ := env("VERO_ALLOW_PRIVATE"); allow != "" {
+		var err error
+		if s.Destinations[0].AllowPrivate, err = strconv.ParseBool(allow); err != nil {
+			problems = append(problems, fmt.Errorf("VERO_ALLOW_PRIVATE must be true or false, not %q", allow))
+		}
+	}
 	if len(problems) > 0 {
 		return settings{}, errors.Join(problems...)
 	}
@@ -170,6 +177,8 @@ var variableOf = map[string]string{
 	"sources[1].write_keys[0]":   "VERO_WRITE_KEY",
 	"destinations[0].auth_token": "VERO_AUTH_TOKEN",
 	"destinations[0].url":        "VERO_URL",
+
+	"destinations[0].allow_private": "VERO_ALLOW_PRIVATE",
 }
 
 // nameForm is what names of sources and destinations look like. A source's

@@ -1,6 +1,12 @@
 package main
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/verobridge/verobridge/outbound"
+)
 
 type destinationSettings struct {
 	Name      string `yaml:"name"`
@@ -9,6 +15,11 @@ type destinationSettings struct {
 	URL       string `yaml:"url"`
 	WriteKey  string `yaml:"write_key"`
 	Preset    string `yaml:"preset"`
+
+	// How calls are made. Zero is the default.
+	AllowPrivate bool          `yaml:"allow_private"`
+	Concurrency  int           `yaml:"concurrency"`
+	Timeout      time.Duration `yaml:"timeout"`
 }
 
 func (s settings) validateDestinations(problem problemFunc) {
@@ -19,6 +30,7 @@ func (s settings) validateDestinations(problem problemFunc) {
 			problem(at("name"), "%s", why)
 		}
 		names[d.Name] = true
+		d.validateCalls(func(key, format string, args ...any) { problem(at(key), format, args...) })
 		switch d.Type {
 		case typeVero:
 			if d.AuthToken == "" {
@@ -36,3 +48,31 @@ func (s settings) validateDestinations(problem problemFunc) {
 		}
 	}
 }
+
+// validateCalls checks how the destination is called.
+func (d destinationSettings) validateCalls(problem problemFunc) {
+	var private *outbound.PrivateAddressError
+	switch err := outbound.CheckURL(d.URL, d.AllowPrivate); {
+	case d.URL == "" || err == nil:
+	case errors.As(err, &private):
+		problem("allow_private", "is false, and the url leads to the private address %s; set it to true if that is meant, or correct the url", private.Host)
+	default:
+		problem("url", "%v", err)
+	}
+	if d.Concurrency < 0 || d.Concurrency > maxConcurrency {
+		problem("concurrency", "must be from 1 to %d, the people for whom calls are made at once", maxConcurrency)
+	}
+	if d.Type == typeSegment && d.Concurrency != 0 {
+		problem("concurrency", "means nothing for type segment, whose batches go one after the other; remove it")
+	}
+	if d.Timeout < 0 || d.Timeout > maxTimeout {
+		problem("timeout", "must be at most %s, the time that an answer may take", maxTimeout)
+	}
+}
+
+const (
+	// maxConcurrency bounds the connections to one destination.
+	maxConcurrency = 1024
+	// maxTimeout is less than the time for which Vero takes equal events for one.
+	maxTimeout = time.Minute
+)

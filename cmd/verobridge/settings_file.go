@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -78,23 +79,26 @@ func (r *settingsReader) read(node *yaml.Node, want reflect.Type, path string) {
 		r.problem(path, "must be a single value")
 	default:
 		r.expand(node, path)
-		if form, ok := parses(node.Value, want.Kind()); !ok {
+		if form, ok := parses(node.Value, want); !ok {
 			r.problem(path, "must be %s, not %q", form, node.Value)
 		}
 	}
 }
 
-// parses says whether a value is one of a kind, and what that looks like.
-func parses(value string, kind reflect.Kind) (form string, ok bool) {
+// parses says whether a value is of a type, and what that looks like.
+func parses(value string, want reflect.Type) (form string, ok bool) {
 	var err error
-	switch kind {
-	case reflect.Int, reflect.Int64:
+	switch kind := want.Kind(); {
+	case want == reflect.TypeFor[time.Duration]():
+		form = "a duration, such as 15s"
+		_, err = time.ParseDuration(value)
+	case kind == reflect.Int, kind == reflect.Int64:
 		form = "a whole number, such as 4194304"
 		_, err = strconv.ParseInt(value, 10, 64)
-	case reflect.Float64:
+	case kind == reflect.Float64:
 		form = "a number, such as 100"
 		_, err = strconv.ParseFloat(value, 64)
-	case reflect.Bool:
+	case kind == reflect.Bool:
 		form = "true or false"
 		_, err = strconv.ParseBool(value)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -86,6 +87,28 @@ destinations:
 	}
 }
 
+// How a destination is called.
+func TestSettingsOfDestinations(t *testing.T) {
+	t.Parallel()
+	s, err := parseSettings("f.yaml", []byte(`
+warehouse: {url: "postgres://localhost/db"}
+sources:
+  - {name: app, write_keys: [k1], destinations: [vero]}
+destinations:
+  - {name: vero, type: vero, auth_token: t, url: "http://10.0.0.7/api/v2", allow_private: true, concurrency: 16, timeout: 7s}
+`), environmentOf(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := destinationSettings{
+		Name: "vero", Type: typeVero, AuthToken: "t", URL: "http://10.0.0.7/api/v2",
+		AllowPrivate: true, Concurrency: 16, Timeout: 7 * time.Second,
+	}
+	if diff := cmp.Diff(want, s.Destinations[0]); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // Each mistake is answered with the key, its line and what to do.
 func TestSettingsErrorsNameKeyLineAndCure(t *testing.T) {
 	t.Parallel()
@@ -99,9 +122,14 @@ destinations:
 `
 	for _, test := range []struct{ name, from, to, want string }{
 		{"unknown key", "warehouse:", "listne: x\nwarehouse:", `f.yaml:2: listne is not a setting; the settings here are admin, analytics_dir, data_dir, destinations, limits, listen, nats, public_url, sources, tls, warehouse`},
-		{"unknown inner key", "type: vero, auth_token: t", "type: vero, auth_tokn: t", `f.yaml:7: destinations[0].auth_tokn is not a setting; the settings here are auth_token, name, preset, type, url, write_key`},
+		{"unknown inner key", "type: vero, auth_token: t", "type: vero, auth_tokn: t", `f.yaml:7: destinations[0].auth_tokn is not a setting; the settings here are allow_private, auth_token, `},
 		{"missing secret", "auth_token: t", `auth_token: "${VERO_AUTH_TOKEN}"`, `f.yaml:7: destinations[0].auth_token uses ${VERO_AUTH_TOKEN}, which is not set; set the environment variable VERO_AUTH_TOKEN`},
 		{"no token", ", auth_token: t", "", `f.yaml:7: destinations[0].auth_token is missing; set it to the Tracking API key`},
+		{"private url", "auth_token: t", `auth_token: t, url: "http://10.1.2.3/api/v2"`, `f.yaml:7: destinations[0].allow_private is false, and the url leads to the private address 10.1.2.3; set it to true`},
+		{"incomplete url", "auth_token: t", `auth_token: t, url: api.getvero.com`, `f.yaml:7: destinations[0].url "api.getvero.com" is not complete`},
+		{"concurrency", "auth_token: t", "auth_token: t, concurrency: 5000", `f.yaml:7: destinations[0].concurrency must be from 1 to 1024`},
+		{"timeout", "auth_token: t", "auth_token: t, timeout: 5m", `f.yaml:7: destinations[0].timeout must be at most 1m0s`},
+		{"timeout without unit", "auth_token: t", "auth_token: t, timeout: 15", `f.yaml:7: destinations[0].timeout must be a duration, such as 15s, not "15"`},
 		{"no warehouse", `warehouse: {url: "postgres://localhost/db"}`, "", `f.yaml: warehouse.url is missing; set it to the URL`},
 		{"open admin", "warehouse:", "admin: {listen: \":9000\"}\nwarehouse:", `f.yaml:2: admin.listen is open to others and admin.password is empty; set a password`},
 		{"shared key", "k2", "k1", `f.yaml:5: sources[1].write_keys[0] is also a write key of source app`},
@@ -170,10 +198,19 @@ func TestSettingsFromEnvironment(t *testing.T) {
 		t.Errorf("settings %+v", s)
 	}
 	all["VERO_URL"] = "http://127.0.0.1:8082/api/v2"
+	if _, err := loadSettings("", environmentOf(all)); err == nil || !strings.Contains(err.Error(), "VERO_ALLOW_PRIVATE is false, and the url leads to the private address 127.0.0.1") {
+		t.Errorf("with a private VERO_URL: %v", err)
+	}
+	all["VERO_ALLOW_PRIVATE"] = "true"
 	if s, err := loadSettings("", environmentOf(all)); err != nil || s.Destinations[0].URL != all["VERO_URL"] {
 		t.Errorf("with VERO_URL: %+v, %v", s.Destinations, err)
 	}
+	all["VERO_ALLOW_PRIVATE"] = "yes please"
+	if _, err := loadSettings("", environmentOf(all)); err == nil || !strings.Contains(err.Error(), "VERO_ALLOW_PRIVATE must be true or false") {
+		t.Errorf("with a VERO_ALLOW_PRIVATE that is neither: %v", err)
+	}
 	delete(all, "VERO_URL")
+	delete(all, "VERO_ALLOW_PRIVATE")
 	all["VERO_WRITE_KEY"] = all["APP_WRITE_KEY"]
 	if _, err := loadSettings("", environmentOf(all)); err == nil || !strings.Contains(err.Error(), "VERO_WRITE_KEY is also a write key of source app") {
 		t.Errorf("with one key for both: %v", err)

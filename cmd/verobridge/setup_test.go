@@ -92,7 +92,7 @@ func testSettings(t testing.TB, veroURL string) settings {
 		{Name: "app", WriteKeys: []string{appKey}, Destinations: []string{"vero"}},
 		{Name: "vero", Type: typeVero, WriteKeys: []string{veroKey}},
 	}
-	s.Destinations = []destinationSettings{{Name: "vero", Type: typeVero, AuthToken: veroToken, URL: veroURL + "/api/v2"}}
+	s.Destinations = []destinationSettings{{Name: "vero", Type: typeVero, AuthToken: veroToken, URL: veroURL + "/api/v2", AllowPrivate: true}}
 	return s
 }
 

@@ -42,8 +42,10 @@ const (
 	ReasonUnreachable Reason = "unreachable"
 	ReasonRefused     Reason = "credentials_refused"
 	ReasonWrongURL    Reason = "wrong_url"
-	ReasonStopping    Reason = "stopping"
-	ReasonLocked      Reason = "table_locked"
+	// ReasonPrivateAddress is a url that leads into the bridge's own network.
+	ReasonPrivateAddress Reason = "private_address"
+	ReasonStopping       Reason = "stopping"
+	ReasonLocked         Reason = "table_locked"
 	// ReasonNotPermitted is a database's, as ReasonRefused is an HTTP API's.
 	ReasonNotPermitted Reason = "not_permitted"
 
@@ -87,6 +89,7 @@ var sentences = map[Reason]string{
 	ReasonUnreachable:     "waits, because the destination did not answer",
 	ReasonRefused:         "waits, because the destination refused our credentials; check its auth_token or write_key",
 	ReasonWrongURL:        "waits, because the url does not lead to the destination; check the url",
+	ReasonPrivateAddress:  "waits, because the url leads to a private address; correct the url, or set allow_private to true on the destination if that is meant",
 	ReasonStopping:        "waits for the next start, because the program was stopping",
 	ReasonLocked:          "waits, because somebody holds a lock on the table",
 	ReasonNotPermitted:    "waits, because the database lacks a permission for its user; grant it, or correct the user and password in the url",
