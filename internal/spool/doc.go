@@ -29,7 +29,11 @@
 // An event that failed in a passing way moves to the destination's retry lane
 // (lane.go). While a person has events there, later events of that person queue
 // up behind them; everybody else goes on. When the destination as a whole is
-// down, nothing moves: the events wait where they are.
+// down, nothing moves: the events wait where they are. Only those in doubt move
+// (doubt.go), which may not be repeated later.
+//
+// An event that its destination holds until its person is known is settled: what
+// becomes of it comes back with a later event, or from a sweep (sweep.go).
 //
 // # Failure handling
 //
@@ -40,6 +44,8 @@
 //	one event makes it unavailable    when another gets through, it goes to the lane
 //	an event fails in a passing way   retry lane, backing off, for Options.Horizon
 //	an event fails for good           dead letter; the oldest go when they fill up
+//	a request goes out, no answer     repeated while that is harmless, also if the
+//	comes                             destination is down; then ambiguous, a letter
 //	the retry lanes are full          events wait in the stream instead
 //	a destination panics              the batch is tried one by one; the culprit is dead
 //	a record cannot be decoded        kept as a dead letter, the rest goes on

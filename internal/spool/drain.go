@@ -23,6 +23,8 @@ const (
 	// maxWindow bounds the records that are read while the first of them is not
 	// done. Most of them may hold nothing for the destination.
 	maxWindow = 10_000
+	// maxWindowBytes bounds the bodies of events in those records.
+	maxWindowBytes = 64 << 20
 	// saveEvery is how often progress is saved when nothing is settled because
 	// the records hold nothing for the destination.
 	saveEvery = 5 * time.Second
@@ -51,6 +53,7 @@ type drain struct {
 	destination delivery.Destination
 	o           DrainOptions
 	log         *slog.Logger
+	clock       clock
 	cursor      *cursor
 	window      window
 	lane        *lane
@@ -60,6 +63,7 @@ type drain struct {
 	// to it can have been settled in part before.
 	restart uint64
 	savedAt time.Time
+	sweptAt time.Time
 	pause   pause
 }
 
@@ -71,7 +75,7 @@ func (s *Spool) Drain(ctx context.Context, d delivery.Destination, o DrainOption
 	if o.Accept == nil {
 		o.Accept = func(event.Event) (bool, delivery.Reason) { return true, "" }
 	}
-	dr := &drain{spool: s, destination: d, o: o, log: s.log.With("destination", d.Name())}
+	dr := &drain{spool: s, destination: d, o: o, log: s.log.With("destination", d.Name()), clock: s.clock}
 	if err := dr.open(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -109,7 +113,7 @@ func (d *drain) run(ctx context.Context) {
 		}
 		failed++
 		d.log.Error("cannot read or settle events; trying again", "error", err)
-		sleep(ctx, d.spool.o.Probe.wait(failed))
+		d.clock.sleep(ctx, d.spool.o.Probe.wait(failed))
 	}
 	if err := d.save(ctx); err != nil {
 		d.log.Error("cannot write down what was settled last; it may be done again", "error", err)
@@ -118,8 +122,11 @@ func (d *drain) run(ctx context.Context) {
 
 // step offers what is due in the lane, and what is fresh, and settles it.
 func (d *drain) step(ctx context.Context) error {
+	if err := d.sweep(ctx); err != nil {
+		return err
+	}
 	// Half of a batch is for fresh events, however much waits.
-	items, err := d.dueItems(ctx, time.Now(), max(1, d.o.MaxEvents/2))
+	items, err := d.dueItems(ctx, d.clock.now(), max(1, d.o.MaxEvents/2))
 	if err != nil {
 		return err
 	}
@@ -140,10 +147,11 @@ func (d *drain) fill(ctx context.Context, wait bool) error {
 	if wait && d.window.open == 0 {
 		patience = idleWait
 		if at, any := d.lane.nextDue(); any {
-			patience = max(shortWait, min(patience, time.Until(at)))
+			patience = max(shortWait, min(patience, at.Sub(d.clock.now())))
 		}
+		patience = d.clock.wait(patience)
 	}
-	for d.window.open < d.o.MaxEvents && len(d.window.records) < maxWindow {
+	for d.window.open < d.o.MaxEvents && len(d.window.records) < maxWindow && d.window.bytes < maxWindowBytes {
 		records, err := d.cursor.read(ctx, patience)
 		if err != nil || len(records) == 0 {
 			return err
@@ -183,7 +191,6 @@ func (d *drain) take(ctx context.Context, record jetstream.Msg) error {
 		}
 		r.items = append(r.items, it)
 	}
-	r.left = len(r.items)
 	d.window.add(r)
 	return nil
 }
@@ -212,7 +219,7 @@ func (d *drain) peopleOf(e event.Event) []string {
 // passOver moves on past records that hold nothing for the destination. It is
 // not saved each time: to pass them over again costs nothing.
 func (d *drain) passOver(ctx context.Context) error {
-	if time.Since(d.savedAt) < saveEvery {
+	if d.clock.now().Sub(d.savedAt) < saveEvery {
 		return nil
 	}
 	return d.save(ctx)
@@ -221,7 +228,7 @@ func (d *drain) passOver(ctx context.Context) error {
 // save writes down what is done.
 func (d *drain) save(ctx context.Context) error {
 	d.window.advance(&d.progress)
-	if d.savedAt = time.Now(); d.progress.Next-1 == d.spool.doneBy(d.destination.Name()) && len(d.progress.Handled) == 0 {
+	if d.savedAt = d.clock.now(); d.progress.Next-1 == d.spool.doneBy(d.destination.Name()) && len(d.progress.Handled) == 0 {
 		return nil
 	}
 	return d.insist(ctx, func(ctx context.Context) error {
@@ -239,7 +246,7 @@ func (d *drain) insist(ctx context.Context, write func(context.Context) error) e
 			return err
 		}
 		d.log.Error("cannot write to the spool; trying again", "error", err)
-		sleep(ctx, d.spool.o.Probe.wait(failed))
+		d.clock.sleep(ctx, d.spool.o.Probe.wait(failed))
 	}
 }
 
@@ -251,14 +258,4 @@ func settling(ctx context.Context, write func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
 	return write(ctx)
-}
-
-// sleep waits, or until ctx ends.
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/verobridge/verobridge/internal/delivery"
 	"github.com/verobridge/verobridge/internal/event"
 )
 
@@ -19,6 +20,7 @@ type lane struct {
 	queues map[string][]*entry // by person, oldest first
 	events map[string]*entry   // by source and messageId
 	groups map[uint64]*group   // by record
+	doubts map[*entry]bool     // those in doubt
 	heads  headHeap
 	added  uint64
 }
@@ -34,7 +36,9 @@ type entry struct {
 	due      time.Time
 	attempts int
 	since    time.Time
-	position int // in heads, -1 for one that is no head
+	doubt    time.Time        // until when a repetition is harmless, zero if nothing is in doubt
+	silence  delivery.Outcome // that put it in doubt, not valid after a restart
+	position int              // in heads, -1 for one that is no head
 }
 
 // group is one record of the retry stream.
@@ -50,6 +54,7 @@ func newLane() *lane {
 		queues: make(map[string][]*entry),
 		events: make(map[string]*entry),
 		groups: make(map[uint64]*group),
+		doubts: make(map[*entry]bool),
 	}
 }
 
@@ -66,6 +71,9 @@ func (l *lane) add(g *group) {
 		l.added++
 		e.order, e.position = l.added, -1
 		l.events[e.key] = e
+		if !e.doubt.IsZero() {
+			l.doubts[e] = true
+		}
 		for _, id := range e.people {
 			l.queues[id] = append(l.queues[id], e)
 		}
@@ -92,6 +100,7 @@ func (l *lane) remove(e *entry) (done *group) {
 	if l.events[e.key] == e {
 		delete(l.events, e.key)
 	}
+	delete(l.doubts, e)
 	if e.position >= 0 {
 		heap.Remove(&l.heads, e.position)
 	}
@@ -115,9 +124,15 @@ func (l *lane) remove(e *entry) (done *group) {
 	return nil
 }
 
-// delay sets when an entry is tried next.
-func (l *lane) delay(e *entry, due time.Time, attempts int, since time.Time) {
-	e.due, e.attempts, e.since = due, attempts, since
+// delay sets when an entry is tried next, and how it failed so far.
+func (l *lane) delay(e *entry, w waiter) {
+	e.due, e.attempts, e.since = w.due, w.attempts, w.item.since
+	if e.doubt = w.item.doubt; !e.doubt.IsZero() {
+		l.doubts[e] = true
+	}
+	if w.silence.Valid() {
+		e.silence = w.silence
+	}
 	if e.position >= 0 {
 		heap.Fix(&l.heads, e.position)
 	}

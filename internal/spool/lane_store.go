@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/verobridge/verobridge/internal/delivery"
 	"github.com/verobridge/verobridge/internal/event"
 )
 
@@ -65,6 +66,7 @@ func (d *drain) openGroup(ctx context.Context, record *jetstream.RawStreamMsg) e
 		return d.dropGroup(ctx, record.Sequence)
 	}
 	g := &group{seq: record.Sequence, settled: d.progress.Lane[record.Sequence], entries: make([]*entry, len(events))}
+	doubts := d.progress.Doubts[record.Sequence]
 	open := false
 	for i, e := range events {
 		// What came into the lane is done with in its record, also if the
@@ -76,7 +78,7 @@ func (d *drain) openGroup(ctx context.Context, record *jetstream.RawStreamMsg) e
 		open = true
 		g.entries[i] = &entry{
 			key: keyOf(e), people: d.peopleOf(e), origin: origin{stored[i].Seq, stored[i].Index},
-			group: g, index: i, attempts: stored[i].Attempts, since: stored[i].Since,
+			group: g, index: i, attempts: stored[i].Attempts, since: stored[i].Since, doubt: doubts[i],
 		}
 	}
 	if !open {
@@ -106,7 +108,7 @@ type waiter struct {
 	item     item
 	due      time.Time
 	attempts int
-	since    time.Time // of its first failure, zero if it never failed
+	silence  delivery.Outcome // that put it in doubt, not valid if none did
 }
 
 // enqueue puts events at the end of the lane, as few records as it takes. For
@@ -137,7 +139,7 @@ func (d *drain) enqueue(ctx context.Context, waiters []waiter) (kept map[origin]
 			for _, w := range waiters {
 				kept[w.item.origin] = true
 			}
-			sleep(ctx, d.spool.o.Probe.Min)
+			d.clock.sleep(ctx, d.spool.o.Probe.Min)
 			return kept, nil
 		}
 		waiters = waiters[n:]
@@ -152,9 +154,9 @@ func (d *drain) enqueueGroup(ctx context.Context, waiters []waiter, frames []byt
 		it := w.item
 		g.entries[i] = &entry{
 			key: keyOf(it.event), people: it.people, origin: it.origin,
-			group: g, index: i, due: w.due, attempts: w.attempts, since: w.since,
+			group: g, index: i, due: w.due, attempts: w.attempts, since: it.since, doubt: it.doubt, silence: w.silence,
 		}
-		stored[i] = storedEntry{Seq: it.origin.seq, Index: it.origin.index, Attempts: w.attempts, Since: w.since.UTC()}
+		stored[i] = storedEntry{Seq: it.origin.seq, Index: it.origin.index, Attempts: w.attempts, Since: it.since.UTC()}
 	}
 	entries, err := json.Marshal(stored)
 	if err != nil {
@@ -196,7 +198,7 @@ func (d *drain) dueItems(ctx context.Context, now time.Time, limit int) ([]item,
 			}
 		}
 		it := d.newItem(events[e.group][e.index], e.origin)
-		it.waiting, it.attempts, it.since = e, e.attempts, e.since
+		it.waiting, it.attempts, it.since, it.doubt = e, e.attempts, e.since, e.doubt
 		items = append(items, it)
 	}
 	return items, nil

@@ -31,7 +31,7 @@ func TestLaneKeepsItsRule(t *testing.T) {
 			"settle some that are ready": func(t *rapid.T) {
 				for _, e := range l.ready(now, rapid.IntRange(1, 5).Draw(t, "limit")) {
 					if rapid.Bool().Draw(t, "fails") {
-						l.delay(e, due(t, now), 1, now)
+						l.delay(e, waiter{due: due(t, now), attempts: 1})
 						return // what is behind it is not tried
 					}
 					l.remove(e)

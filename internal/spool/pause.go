@@ -32,14 +32,26 @@ type pause struct {
 func (p pause) active() bool { return p.failures > 0 }
 
 // probe picks the event to try a paused destination with: the first one of some
-// person, each in turn, those first that have failed least.
+// person, each in turn. Those in doubt come first: a probe that hangs puts no
+// other event in doubt then, and time is short for them. Next come those that
+// have failed least.
 func (p pause) probe(items []item) int {
 	events := make([]event.Event, len(items))
 	for i, it := range items {
 		events[i] = it.event
 	}
 	chains := delivery.Chains(events)
-	slices.SortStableFunc(chains, func(a, b []int) int { return cmp.Compare(items[a[0]].attempts, items[b[0]].attempts) })
+	slices.SortStableFunc(chains, func(a, b []int) int {
+		x, y := items[a[0]], items[b[0]]
+		switch {
+		case x.inDoubt() && !y.inDoubt():
+			return -1
+		case y.inDoubt() && !x.inDoubt():
+			return 1
+		default:
+			return cmp.Compare(x.attempts, y.attempts)
+		}
+	})
 	return chains[(p.failures-1)/probesEach%len(chains)][0]
 }
 
@@ -52,7 +64,7 @@ func (p pause) isDown(items []item, outcomes []delivery.Outcome) bool {
 		switch {
 		case o.Unavailable():
 			return true
-		case o.Status() == delivery.StatusWaiting && o.Tried() && items[i].waiting == nil:
+		case o.Status() == delivery.StatusWaiting && o.Tried() && (items[i].waiting == nil || p.active()):
 			failed++
 		case o.Status() == delivery.StatusDelivered, o.Status() == delivery.StatusDead:
 			through = true
@@ -84,7 +96,7 @@ func (d *drain) prolong(ctx context.Context, items []item, outcomes []delivery.O
 		if !first.Valid() {
 			first = o
 		}
-		reports = append(reports, delivery.ReportOf(items[i].event, d.destination.Name(), o, items[i].attempts+1, time.Now()))
+		reports = append(reports, delivery.ReportOf(items[i].event, d.destination.Name(), o, items[i].attempts+1, d.clock.now()))
 	}
 	if !d.pause.active() {
 		d.log.Warn("destination paused; everything is kept and it is probed until it answers",
@@ -98,7 +110,7 @@ func (d *drain) prolong(ctx context.Context, items []item, outcomes []delivery.O
 		d.pause.suspects[items[0].origin] = outcomes[0]
 	}
 	d.pause.failures++
-	d.pause.probeAt = time.Now().Add(max(first.After(), d.spool.o.Probe.wait(d.pause.failures)))
+	d.pause.probeAt = d.clock.now().Add(max(first.After(), d.spool.o.Probe.wait(d.pause.failures)))
 	d.spool.metrics.pause(d.destination.Name(), true)
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -20,6 +21,9 @@ type progress struct {
 	Handled map[uint64]bits `json:"handled,omitempty"`
 	// Lane marks the settled events of records in the retry lane.
 	Lane map[uint64]bits `json:"lane,omitempty"`
+	// Doubts says, of events in the retry lane by record and place, until when it
+	// is harmless to repeat a request that may have taken effect.
+	Doubts map[uint64]map[int]time.Time `json:"doubts,omitempty"`
 }
 
 // handle marks an event of a record that is not done as done.

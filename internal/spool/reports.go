@@ -41,7 +41,7 @@ func (s *Spool) DrainReports(ctx context.Context, write func(context.Context, []
 		records, err := cursor.read(ctx, idleWait)
 		if err != nil && ctx.Err() == nil {
 			s.log.Error("cannot read delivery reports; trying again", "error", err)
-			sleep(ctx, s.o.Probe.Max)
+			s.clock.sleep(ctx, s.o.Probe.Max)
 		}
 		if err != nil || len(records) == 0 {
 			continue
@@ -68,7 +68,7 @@ func (s *Spool) passOn(ctx context.Context, reports []delivery.Report, write fun
 		if failed == 1 && ctx.Err() == nil {
 			s.log.Warn("cannot write delivery reports; they are kept and tried again", "error", err)
 		}
-		sleep(ctx, s.o.Probe.wait(failed))
+		s.clock.sleep(ctx, s.o.Probe.wait(failed))
 	}
 	return false
 }

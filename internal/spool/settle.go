@@ -3,15 +3,17 @@ package spool
 import (
 	"context"
 	"slices"
-	"time"
 
 	"github.com/verobridge/verobridge/internal/delivery"
+	"github.com/verobridge/verobridge/internal/event"
 )
 
 // verdict is an event with what becomes of it.
 type verdict struct {
 	item
 	outcome delivery.Outcome
+	// late marks one that was given because it is too late for another attempt.
+	late bool
 }
 
 // round offers events to the destination once and settles what comes of them.
@@ -19,16 +21,19 @@ type verdict struct {
 // there. A paused destination gets one event, when it is time for a probe.
 func (d *drain) round(ctx context.Context, items []item) error {
 	free := d.free(items)
+	if d.pause.active() && len(free) > 0 {
+		d.clock.sleep(ctx, d.pause.probeAt.Sub(d.clock.now()))
+		if ctx.Err() != nil {
+			return nil
+		}
+		free = d.free(items) // meanwhile it has become too late for some
+	}
 	outcomes := make([]delivery.Outcome, len(items)) // invalid where nothing was tried
 	var tried []item
 	var made []delivery.Outcome
 	if len(free) > 0 {
 		candidates := pick(items, free)
 		if d.pause.active() {
-			sleep(ctx, time.Until(d.pause.probeAt))
-			if ctx.Err() != nil {
-				return nil
-			}
 			i := d.pause.probe(candidates)
 			free, candidates = free[i:i+1], candidates[i:i+1]
 		}
@@ -42,7 +47,7 @@ func (d *drain) round(ctx context.Context, items []item) error {
 	if !down && isUp(made) {
 		suspects = d.resume()
 	}
-	if err := d.settle(ctx, d.judge(items, outcomes, down, suspects)); err != nil {
+	if err := d.settle(ctx, d.judge(items, outcomes, down, suspects), resolvedBy(made)); err != nil {
 		return err
 	}
 	if down && ctx.Err() == nil {
@@ -52,14 +57,16 @@ func (d *drain) round(ctx context.Context, items []item) error {
 }
 
 // free returns the places of the events that may be offered. Not those that are
-// skipped, and not fresh ones that have to queue behind others of their people:
-// in the lane, or before them in the batch where those have to queue.
+// skipped or that it is too late to repeat, and not fresh ones that have to
+// queue behind others of their people: in the lane, or before them in the batch
+// where those have to queue.
 func (d *drain) free(items []item) []int {
 	free := make([]int, 0, len(items))
 	blocked := make(map[string]bool)
+	now := d.clock.now()
 	for i, it := range items {
 		switch {
-		case it.skip != "":
+		case it.skip != "", it.isTooLate(now):
 		case it.waiting == nil && (d.lane.oldest(it.people) != nil || anyOf(blocked, it.people)):
 			for _, id := range it.people {
 				blocked[id] = true
@@ -92,11 +99,12 @@ func (d *drain) judge(items []item, outcomes []delivery.Outcome, down bool, susp
 		}
 	}
 	give := func(it item, o delivery.Outcome) {
-		verdicts = append(verdicts, verdict{it, o})
+		verdicts = append(verdicts, verdict{item: it, outcome: o})
 		if !o.Final() {
 			mark(moved, it.people)
 		}
 	}
+	now := d.clock.now()
 	for i, it := range items {
 		o := outcomes[i]
 		suspect, vain := suspects[it.origin]
@@ -106,8 +114,10 @@ func (d *drain) judge(items []item, outcomes []delivery.Outcome, down bool, susp
 			give(it, delivery.Skipped(delivery.ReasonNotRouted))
 		case it.skip != "":
 			give(it, delivery.Skipped(it.skip))
-		case o.Valid() && (o.Final() || o.Tried() && !down):
+		case o.Valid() && (o.Final() || o.Doubt() > 0 || o.Tried() && !down):
 			give(it, o)
+		case !o.Valid() && it.isTooLate(now):
+			verdicts = append(verdicts, verdict{item: it, outcome: ambiguous(it.waiting), late: true})
 		case !o.Valid() && vain:
 			give(it, delivery.Retry(suspect.Reason(), suspect.Err(), suspect.After(), suspect.Calls()...))
 		case it.waiting != nil:
@@ -127,65 +137,91 @@ func (d *drain) judge(items []item, outcomes []delivery.Outcome, down bool, susp
 	return verdicts
 }
 
-// settle makes what becomes of events durable: dead letters, the reports, the
-// retry lane, and last the progress. A crash in between repeats work and loses
-// nothing.
-func (d *drain) settle(ctx context.Context, verdicts []verdict) error {
-	if len(verdicts) == 0 {
-		return nil
+// settlement is what is written down of verdicts.
+type settlement struct {
+	reports []delivery.Report
+	letters []deadLetter
+	waiters []waiter
+}
+
+func (s *settlement) report(e event.Event, r delivery.Report) {
+	s.reports = append(s.reports, r)
+	if r.Status == delivery.StatusDead || r.Status == delivery.StatusAmbiguous {
+		s.letters = append(s.letters, deadLetter{Report: r, Body: e.Body})
 	}
-	now := time.Now()
-	var reports []delivery.Report
-	var letters []deadLetter
-	var waiters []waiter
+}
+
+// draft decides what is written down, and delays what is in the lane already.
+func (d *drain) draft(verdicts []verdict, resolved []delivery.Resolved) settlement {
+	var s settlement
+	now := d.clock.now()
+	for _, r := range resolved {
+		s.report(r.Event, delivery.ReportOf(r.Event, d.destination.Name(), r.Outcome, 1, now))
+	}
+	queued := make(map[string]bool)
 	for i, v := range verdicts {
-		attempts := v.attempts
-		if v.outcome.Tried() {
+		attempts, waits := v.attempts, v.outcome.Status() == delivery.StatusWaiting
+		if v.outcome.Tried() && !v.late {
 			attempts++
-			if v.outcome.Status() == delivery.StatusWaiting && !v.since.IsZero() && now.Sub(v.since) > d.spool.o.Horizon {
-				v.outcome = delivery.Dead(delivery.ReasonExpired, v.outcome.Err(), v.outcome.Calls()...)
+			if waits && !v.since.IsZero() && now.Sub(v.since) > d.spool.o.Horizon {
+				v.outcome, waits = delivery.Dead(delivery.ReasonExpired, v.outcome.Err(), v.outcome.Calls()...), false
 				verdicts[i] = v
 			}
 		}
-		if v.waiting == nil && d.lane.events[keyOf(v.event)] != nil {
+		if key := keyOf(v.event); v.waiting == nil && (d.lane.events[key] != nil || waits && queued[key]) {
 			continue // the same event was sent twice, and waits already
 		}
-		report := delivery.ReportOf(v.event, d.destination.Name(), v.outcome, attempts, now)
-		reports = append(reports, report)
-		switch v.outcome.Status() {
-		case delivery.StatusDead:
-			letters = append(letters, deadLetter{Report: report, Body: v.event.Body})
-		case delivery.StatusWaiting:
-			w := waiter{item: v.item, due: now, attempts: attempts, since: v.since}
-			if v.outcome.Tried() {
-				w.due = now.Add(max(v.outcome.After(), d.spool.o.Retry.wait(attempts)))
-				if w.since.IsZero() {
-					w.since = now
-				}
-			}
-			if v.waiting != nil {
-				d.lane.delay(v.waiting, w.due, attempts, w.since)
-			} else {
-				waiters = append(waiters, w)
+		s.report(v.event, delivery.ReportOf(v.event, d.destination.Name(), v.outcome, attempts, now))
+		if !waits {
+			continue
+		}
+		w := waiter{item: v.item, due: now, attempts: attempts}
+		if w.item.doubt.IsZero() && v.outcome.Doubt() > 0 {
+			w.item.doubt = now.Add(v.outcome.Doubt())
+		}
+		if v.outcome.Tried() {
+			w.due = d.spool.o.Retry.nextTry(now, attempts, v.outcome, w.item.doubt)
+			if w.item.since.IsZero() {
+				w.item.since = now
 			}
 		}
+		if v.outcome.Doubt() > 0 {
+			w.silence = v.outcome
+		}
+		if v.waiting != nil {
+			d.lane.delay(v.waiting, w)
+			continue
+		}
+		queued[keyOf(v.event)] = true
+		s.waiters = append(s.waiters, w)
 	}
+	return s
+}
+
+// settle makes what becomes of events durable: dead letters, the reports, the
+// retry lane, and last the progress. resolved are events that were held. A crash
+// in between repeats work and loses nothing.
+func (d *drain) settle(ctx context.Context, verdicts []verdict, resolved []delivery.Resolved) error {
+	if len(verdicts)+len(resolved) == 0 {
+		return nil
+	}
+	s := d.draft(verdicts, resolved)
 	// The reports come before the lane: an event in the lane says that the
 	// earlier ones of its people are settled.
 	for _, write := range []func(context.Context) error{
-		func(ctx context.Context) error { return d.spool.bury(ctx, letters) },
-		func(ctx context.Context) error { return d.spool.report(ctx, reports) },
+		func(ctx context.Context) error { return d.spool.bury(ctx, s.letters) },
+		func(ctx context.Context) error { return d.spool.report(ctx, s.reports) },
 	} {
 		if err := d.insist(ctx, write); err != nil {
 			return err
 		}
 	}
-	kept, err := d.enqueue(ctx, waiters)
+	kept, err := d.enqueue(ctx, s.waiters)
 	if err != nil {
 		return err
 	}
 	verdicts = slices.DeleteFunc(verdicts, func(v verdict) bool { return kept[v.origin] })
-	d.spool.metrics.settled(d.destination.Name(), reports)
+	d.spool.metrics.settled(d.destination.Name(), s.reports)
 	d.spool.metrics.wait(d.destination.Name(), len(d.lane.events))
 	return d.conclude(ctx, verdicts)
 }
@@ -213,8 +249,9 @@ func (d *drain) conclude(ctx context.Context, verdicts []verdict) error {
 	for _, g := range done {
 		d.progress.Lane[g.seq] = g.settled
 	}
+	d.progress.Doubts = d.lane.listDoubts()
 	d.window.advance(&d.progress)
-	d.savedAt = time.Now()
+	d.savedAt = d.clock.now()
 	if err := d.insist(ctx, func(ctx context.Context) error {
 		return d.spool.saveProgress(ctx, d.destination.Name(), d.progress)
 	}); err != nil {

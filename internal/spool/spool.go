@@ -120,6 +120,7 @@ type Spool struct {
 	appends jetstream.JetStream
 	metrics *metrics
 	log     *slog.Logger
+	clock   clock
 
 	doneMu sync.Mutex
 	done   map[string]uint64 // up to which record each reader is done
@@ -141,6 +142,7 @@ func Open(ctx context.Context, o Options) (*Spool, error) {
 	s := &Spool{
 		o:       o,
 		log:     o.Logger,
+		clock:   wallClock(),
 		done:    make(map[string]uint64),
 		queue:   make(chan *pending),
 		closing: make(chan struct{}),

@@ -65,8 +65,9 @@ func TestTrimKeepsWhatIsUnsettledOrYoung(t *testing.T) {
 		appendAll(t, s, call("ann", n))
 	}
 	d := newDestination("fast", deliverAll)
-	drainTo(t, s, d, DrainOptions{})
+	stopFast := drainTo(t, s, d, DrainOptions{})
 	d.await(t, 10)
+	stopFast()
 
 	count := func() uint64 {
 		t.Helper()
@@ -84,9 +85,9 @@ func TestTrimKeepsWhatIsUnsettledOrYoung(t *testing.T) {
 	}
 
 	slow := newDestination("slow", deliverAll)
-	stop := drainTo(t, s, slow, DrainOptions{})
+	stopSlow := drainTo(t, s, slow, DrainOptions{})
 	slow.await(t, 10)
-	stop()
+	stopSlow()
 	if err := s.trim(t.Context(), s.settledAndOld); err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,14 @@ type item struct {
 	attempts int
 	// since is when it failed first, zero if it never did.
 	since time.Time
+	// doubt is until when a repetition is harmless, zero if nothing is in doubt.
+	doubt time.Time
 }
+
+func (it item) inDoubt() bool { return !it.doubt.IsZero() }
+
+// isTooLate says whether it is too late to repeat what is in doubt.
+func (it item) isTooLate(now time.Time) bool { return it.inDoubt() && !now.Before(it.doubt) }
 
 // window holds the records that were read and are not done, oldest first. Their
 // events are handled in any order; a record is done when all of its events are,
@@ -40,6 +47,7 @@ type item struct {
 type window struct {
 	records []*windowRecord
 	open    int    // events that are not handled
+	bytes   int    // of the bodies of records with such events
 	last    uint64 // the record that was read last
 }
 
@@ -48,11 +56,17 @@ type windowRecord struct {
 	items   []item // those for the destination
 	handled bits   // by place in the record
 	left    int
+	bytes   int
 }
 
 func (w *window) add(r *windowRecord) {
+	r.left = len(r.items)
+	for _, it := range r.items {
+		r.bytes += len(it.event.Body)
+	}
 	w.records = append(w.records, r)
 	w.open += r.left
+	w.bytes += r.bytes
 	w.last = r.seq
 }
 
@@ -79,6 +93,10 @@ func (w *window) handle(o origin) {
 			r.handled.set(o.index)
 			r.left--
 			w.open--
+			if r.left == 0 {
+				w.bytes -= r.bytes
+				r.items = nil
+			}
 		}
 	}
 }
