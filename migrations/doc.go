@@ -5,6 +5,10 @@
 //	deliveries       what became of each event at each destination
 //	rejected_events  each event refused at the door inside an accepted request
 //	loads            the latest load of each schema
+//	identities       who anonymous visitors are
+//	held_events      each event that waits for its visitor to identify
+//	suppressions     each erased person, as salted hashes; suppression_salt
+//	erasures         the receipt of each erasure
 //
 // A migration is one numbered SQL file, applied in one transaction and never
 // edited after a release. goose keeps the list of those applied in

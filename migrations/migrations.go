@@ -25,7 +25,10 @@ const versionTable = "verobridge.goose_db_version"
 const lockID = 0x76626d67
 
 // tables are verobridge's own, as all migrations together leave them.
-var tables = []string{"deliveries", "rejected_events", "loads"}
+var tables = []string{
+	"deliveries", "rejected_events", "loads",
+	"identities", "held_events", "suppressions", "suppression_salt", "erasures",
+}
 
 // Migration is one numbered change of verobridge's own tables.
 type Migration struct {

@@ -27,6 +27,19 @@ var contract = map[string][]string{
 		"id text", "source text", "received_at timestamp with time zone", "reason text", "detail text", "body text",
 	},
 	"loads": {"schema text", "uuid_ts timestamp with time zone"},
+	"identities": {
+		"source text", "anonymous_id text", "user_id text", "linked_at timestamp with time zone",
+	},
+	"held_events": {
+		"source text", "message_id text", "anonymous_id text", "destination text", "body text",
+		"received_at timestamp with time zone", "expires_at timestamp with time zone", "position bigint",
+	},
+	"suppressions":     {"hash text", "kind text", "since timestamp with time zone"},
+	"suppression_salt": {"salt bytea", "one boolean"},
+	"erasures": {
+		"id text", "started_at timestamp with time zone", "finished_at timestamp with time zone",
+		"hashes ARRAY", "counts jsonb", "remaining ARRAY",
+	},
 }
 
 // up migrates and returns a connection.

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -74,8 +75,9 @@ type Outcome struct {
 	err    error
 	after  time.Duration
 	calls  []Call
-	// untried marks a wait that is no attempt.
-	untried bool
+	// untried marks a wait that is no attempt, aside one that concerns nobody else.
+	untried, aside bool
+	about          string // the user it was sent as, where the event names none
 	// doubt is for how long a repetition is harmless, 0 where nothing is in doubt.
 	doubt    time.Duration
 	resolved []Resolved
@@ -132,6 +134,14 @@ func Held(reason Reason) Outcome {
 	return Outcome{status: StatusHeld, reason: reason}
 }
 
+// Aside says that the event waits for something else than this destination, such
+// as a database of ours that is down. It is tried again as after Retry, but says
+// nothing about the destination, and later events of its people do not wait
+// behind it.
+func Aside(reason Reason, err error) Outcome {
+	return Outcome{status: StatusWaiting, reason: reason, err: err, aside: true}
+}
+
 // NotTried says that the event has to wait for another reason than a failure of
 // its own.
 func NotTried(reason Reason) Outcome {
@@ -163,6 +173,13 @@ func (o Outcome) With(resolved ...Resolved) Outcome {
 	return o
 }
 
+// About names the user that the event was found to be about, where it names none
+// itself. It goes into the report.
+func (o Outcome) About(userID string) Outcome {
+	o.about = userID
+	return o
+}
+
 // Status returns what became of the event. An event whose destination is
 // unavailable is waiting.
 func (o Outcome) Status() Status {
@@ -181,6 +198,10 @@ func (o Outcome) Unavailable() bool { return o.status == statusUnavailable }
 // Tried says whether the destination attempted the event. An attempt counts
 // towards its backoff.
 func (o Outcome) Tried() bool { return !o.untried }
+
+// Aside says whether the event waits by itself, without the later ones of its
+// people.
+func (o Outcome) Aside() bool { return o.aside }
 
 // Valid says whether the outcome was made by one of this package's functions.
 func (o Outcome) Valid() bool { return o.status != "" }
@@ -250,7 +271,7 @@ func ReportOf(e event.Event, destination string, o Outcome, attempts int, now ti
 		Destination: destination,
 		Type:        e.Type,
 		Event:       cut(e.Name()),
-		UserID:      cut(e.UserID()),
+		UserID:      cut(cmp.Or(e.UserID(), o.about)),
 		AnonymousID: cut(e.AnonymousID()),
 		Status:      o.Status(),
 		Reason:      o.Reason(),

@@ -13,6 +13,8 @@
 //	             part of the event was withheld
 //	Skipped      not wanted here, and why; not an error
 //	Retry        passing: the same event may well succeed later
+//	Aside        passing, and the fault of neither the event nor the destination:
+//	             it waits alone
 //	Unanswered   a request went out and no answer came: as Retry, but only for
 //	             as long as a repetition is harmless
 //	Ambiguous    it is not known, and cannot be found out, whether it is done

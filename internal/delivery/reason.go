@@ -16,6 +16,7 @@ const (
 	ReasonNotRouted     Reason = "not_routed"
 	ReasonSourceRemoved Reason = "source_removed"
 	ReasonHeldExpired   Reason = "held_expired"
+	ReasonHeldFull      Reason = "held_full"
 	ReasonConsent       Reason = "no_consent"
 	ReasonSuppressed    Reason = "suppressed"
 	ReasonDropped       Reason = "dropped_by_mapping"
@@ -46,6 +47,9 @@ const (
 	ReasonPrivateAddress Reason = "private_address"
 	ReasonStopping       Reason = "stopping"
 	ReasonLocked         Reason = "table_locked"
+	// ReasonIdentities and ReasonSuppressions wait for verobridge's own tables.
+	ReasonIdentities   Reason = "identities_unavailable"
+	ReasonSuppressions Reason = "suppressions_unknown"
 	// ReasonNotPermitted is a database's, as ReasonRefused is an HTTP API's.
 	ReasonNotPermitted Reason = "not_permitted"
 
@@ -76,6 +80,7 @@ var sentences = map[Reason]string{
 	ReasonBrowserFlood:    "not sent, because the source triggered more within an hour than can be counted; if this was no campaign, its write key is abused: replace it",
 	ReasonBrowserWithheld: "delivered without the e-mail address, phone number, push channel or tags in the event, which a browser may not set; send them from a server",
 	ReasonHeldExpired:     "not sent, because nobody identified the anonymous visitor in time",
+	ReasonHeldFull:        "not sent, because as many events of anonymous visitors are held as may be; identify visitors earlier, or shorten the list in hold_anonymous",
 	ReasonConsent:         "not sent, because the person has not consented to a category that this destination requires",
 	ReasonSuppressed:      "not sent, because the person was erased and is never sent again",
 	ReasonDropped:         "not sent, because the destination's events setting drops events of this name",
@@ -91,6 +96,8 @@ var sentences = map[Reason]string{
 	ReasonWrongURL:        "waits, because the url does not lead to the destination; check the url",
 	ReasonPrivateAddress:  "waits, because the url leads to a private address; correct the url, or set allow_private to true on the destination if that is meant",
 	ReasonStopping:        "waits for the next start, because the program was stopping",
+	ReasonIdentities:      "waits, because the warehouse, which knows who the anonymous visitor is, cannot be asked",
+	ReasonSuppressions:    "waits, because nobody knows yet who was erased; it goes on when the warehouse has been reached once",
 	ReasonLocked:          "waits, because somebody holds a lock on the table",
 	ReasonNotPermitted:    "waits, because the database lacks a permission for its user; grant it, or correct the user and password in the url",
 	ReasonBadRequest:      "the destination refused this event and would refuse it again",
