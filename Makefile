@@ -9,7 +9,7 @@ TEST  ?= ./...
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test build lint fmt bench fuzz cover tidy up down migrate postgres test-programs
+.PHONY: help dev test build lint fmt bench fuzz torture cover tidy up down migrate postgres test-programs
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ fuzz: ## Fuzz every door, FUZZTIME each
 			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$package; \
 		done; \
 	done
+
+torture: postgres build ## Break a bridge on purpose and count what it lost, CYCLES=1000 SCENARIO=kill,power
+	./bin/verobridge torture --cycles $(or $(CYCLES),25) $(if $(SCENARIO),--scenario $(SCENARIO))
 
 cover: test-programs ## Show how much the tests cover
 	$(GO) test -coverprofile cover.out -coverpkg ./... ./... && $(GO) tool cover -func cover.out | tail -n 1

@@ -252,3 +252,33 @@ func golden(t *testing.T, name string, got any) {
 		t.Errorf("%s (-want +got):\n%s", path, diff)
 	}
 }
+
+func count(t *testing.T, db *pgx.Conn, query string, args ...any) int {
+	t.Helper()
+	var n int
+	if err := db.QueryRow(t.Context(), query, args...).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// awaitCondition looks until something is so.
+func awaitCondition(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for started := time.Now(); !is(); {
+		if time.Since(started) > deadline {
+			t.Fatalf("waited %s for %s", deadline, what)
+		}
+		pause(t, 10*time.Millisecond)
+	}
+}
+
+// pause lets time pass. Between two looks, or as a part of a scenario.
+func pause(t testing.TB, d time.Duration) {
+	t.Helper()
+	select {
+	case <-time.After(d):
+	case <-t.Context().Done():
+		t.Fatal(t.Context().Err())
+	}
+}

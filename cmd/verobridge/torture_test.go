@@ -1,0 +1,56 @@
+package main
+
+import (
+	"bytes"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/verobridge/verobridge/internal/torture"
+)
+
+// The promise of a 200: the real program is killed, loses power and its disk, and
+// meets a Postgres and a Vero that fail, again and again, and every event that it
+// acknowledged is in Postgres once and had its effect at Vero once, in order.
+func TestTortureLosesNothing(t *testing.T) {
+	const cycles = 5 // of each scenario
+	report, err := torture.Run(t.Context(), torture.Options{
+		Binary: build(t), Cycles: cycles, Dir: t.TempDir(), Progress: t.Output(),
+	})
+	var table bytes.Buffer
+	if problem := report.Write(&table); problem != nil {
+		t.Error(problem)
+	}
+	t.Log("\n" + table.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Results) != len(torture.Scenarios) {
+		t.Errorf("%d scenarios ran, want %d", len(report.Results), len(torture.Scenarios))
+	}
+	for _, r := range report.Results {
+		if !r.OK() || r.Cycles != cycles || r.Accepted == 0 {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
+func TestTortureSaysWhatThereIs(t *testing.T) {
+	t.Parallel()
+	var stdout, stderr bytes.Buffer
+	err := run(t.Context(), []string{"torture", "--scenario", "flood"}, nil, &stdout, &stderr)
+	if err == nil || !strings.Contains(err.Error(), "power") {
+		t.Errorf("an unknown scenario says %v, want the names of those there are", err)
+	}
+}
+
+// build returns the real program.
+func build(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "verobridge")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return binary
+}
