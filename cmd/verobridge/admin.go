@@ -27,6 +27,7 @@ func (b *bridge) adminHandler() http.Handler {
 		ErrorLog: nil,
 		Timeout:  10 * time.Second,
 	})))
+	mux.Handle("/api/", b.locked(b.apiHandler()))
 	return mux
 }
 

@@ -3,7 +3,6 @@ package spool
 import (
 	"context"
 	"fmt"
-	"sort"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -78,15 +77,5 @@ func (s *Spool) settledAndOld(ctx context.Context, events jetstream.Stream) (uin
 	if keep <= oldest {
 		return keep, nil
 	}
-	edge := time.Now().Add(-s.o.ReplayWindow)
-	var failed error
-	young := sort.Search(int(keep-oldest), func(i int) bool {
-		record, err := events.GetMsg(ctx, oldest+uint64(i))
-		if err != nil {
-			failed = err
-			return true // keep it
-		}
-		return record.Time.After(edge)
-	})
-	return oldest + uint64(young), failed
+	return firstAfter(ctx, events, oldest, keep, time.Now().Add(-s.o.ReplayWindow))
 }

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/verobridge/verobridge/internal/event"
+)
+
+// apiHandler serves what the subcommands ask of the running bridge: the spool
+// belongs to it alone. Lists come as one JSON value a line. A page of another
+// site cannot change anything through the operator's browser.
+func (b *bridge) apiHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /api/events", b.latestEvents)
+	return http.NewCrossOriginProtection().Handler(mux)
+}
+
+// problem answers with what is wrong, as JSON.
+func problem(w http.ResponseWriter, status int, err error) {
+	writeJSON(w, status, apiError{err.Error()})
+}
+
+type apiError struct {
+	Error string `json:"error"`
+}
+
+// lines writes one JSON value a line. It takes as long as it takes.
+type lines struct {
+	w       http.ResponseWriter
+	encoder *json.Encoder
+}
+
+func newLines(w http.ResponseWriter) *lines {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // a test's recorder has none
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	return &lines{w, encoder}
+}
+
+func (l *lines) write(v any) error { return l.encoder.Encode(v) }
+
+// flush sends what is written so far.
+func (l *lines) flush() { _ = http.NewResponseController(l.w).Flush() }
+
+// fail says, after lines that are sent already, why there are no more.
+func (l *lines) fail(err error) { _ = l.write(apiError{err.Error()}) }
+
+// eventFilter picks events by what their source says of them. Empty fields pick
+// all.
+type eventFilter struct{ source, event, user string }
+
+func eventFilterOf(q url.Values) eventFilter {
+	return eventFilter{q.Get("source"), q.Get("event"), q.Get("user")}
+}
+
+func (f eventFilter) matches(e event.Event) bool {
+	return (f.source == "" || f.source == e.Source) &&
+		(f.event == "" || f.event == e.Name()) &&
+		(f.user == "" || f.user == e.UserID() || f.user == e.AnonymousID())
+}
+
+// number reads a query parameter that is a whole number above zero.
+func number(q url.Values, name string, byDefault int) (int, error) {
+	if !q.Has(name) {
+		return byDefault, nil
+	}
+	n, err := strconv.Atoi(q.Get(name))
+	if err != nil || n < 1 {
+		return 0, &parameterError{name, "a whole number above 0"}
+	}
+	return n, nil
+}
+
+// parameterError says what a query parameter must be.
+type parameterError struct{ name, form string }
+
+func (e *parameterError) Error() string { return e.name + " must be " + e.form }
