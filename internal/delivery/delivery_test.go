@@ -24,6 +24,7 @@ func TestOutcomes(t *testing.T) {
 		"retry":       {delivery.Retry(delivery.ReasonServerError, cause, time.Second), delivery.StatusWaiting, false, false, true},
 		"unanswered":  {delivery.Unanswered(cause, time.Minute), delivery.StatusWaiting, false, false, true},
 		"ambiguous":   {delivery.Ambiguous(cause), delivery.StatusAmbiguous, true, false, true},
+		"aside":       {delivery.Aside(delivery.ReasonIdentities, cause), delivery.StatusWaiting, false, false, true},
 		"held":        {delivery.Held(delivery.ReasonHeld), delivery.StatusHeld, true, false, true},
 		"behind":      {delivery.Behind(), delivery.StatusWaiting, false, false, false},
 		"unavailable": {delivery.Unavailable(delivery.ReasonRefused, cause, 0), delivery.StatusWaiting, false, true, true},
@@ -63,6 +64,10 @@ func TestReportOf(t *testing.T) {
 		if r := delivery.ReportOf(e, "vero", o, 0, now); !r.SettledAt.IsZero() {
 			t.Errorf("an event that is %s was settled at %s", o.Status(), r.SettledAt)
 		}
+	}
+	anonymous := event.Event{Body: []byte(`{"anonymousId":"a1"}`)}
+	if r := delivery.ReportOf(anonymous, "vero", delivery.Delivered().About("u1"), 1, now); r.UserID != "u1" || r.AnonymousID != "a1" {
+		t.Errorf("the report of an anonymous event about u1: %+v", r)
 	}
 	if r := delivery.ReportOf(e, "vero", delivery.Skipped(delivery.ReasonSuppressed), 0, now); r.UserID != "" || r.AnonymousID != "" {
 		t.Errorf("the report of an erased person names them: %+v", r)

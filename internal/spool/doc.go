@@ -32,6 +32,9 @@
 // down, nothing moves: the events wait where they are. Only those in doubt move
 // (doubt.go), which may not be repeated later.
 //
+// An event that waits for something else than the destination (delivery.Aside) is
+// tried again from the lane as well, but nobody queues up behind it.
+//
 // An event that its destination holds until its person is known is settled: what
 // becomes of it comes back with a later event, or from a sweep (sweep.go).
 //

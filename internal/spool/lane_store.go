@@ -29,6 +29,8 @@ type storedEntry struct {
 	Index    int       `json:"index"`
 	Attempts int       `json:"attempts"`
 	Since    time.Time `json:"since,omitzero"`
+	// Aside marks an event that nobody waits behind.
+	Aside bool `json:"aside,omitzero"`
 }
 
 // openLane reads what waited for a destination when the program stopped. All of
@@ -80,6 +82,9 @@ func (d *drain) openGroup(ctx context.Context, record *jetstream.RawStreamMsg) e
 			key: keyOf(e), people: d.peopleOf(e), origin: origin{stored[i].Seq, stored[i].Index},
 			group: g, index: i, attempts: stored[i].Attempts, since: stored[i].Since, doubt: doubts[i],
 		}
+		if stored[i].Aside {
+			g.entries[i].people = nil
+		}
 	}
 	if !open {
 		return d.dropGroup(ctx, g.seq)
@@ -109,6 +114,7 @@ type waiter struct {
 	due      time.Time
 	attempts int
 	silence  delivery.Outcome // that put it in doubt, not valid if none did
+	aside    bool
 }
 
 // enqueue puts events at the end of the lane, as few records as it takes. For
@@ -156,7 +162,10 @@ func (d *drain) enqueueGroup(ctx context.Context, waiters []waiter, frames []byt
 			key: keyOf(it.event), people: it.people, origin: it.origin,
 			group: g, index: i, due: w.due, attempts: w.attempts, since: it.since, doubt: it.doubt, silence: w.silence,
 		}
-		stored[i] = storedEntry{Seq: it.origin.seq, Index: it.origin.index, Attempts: w.attempts, Since: it.since.UTC()}
+		stored[i] = storedEntry{Seq: it.origin.seq, Index: it.origin.index, Attempts: w.attempts, Since: it.since.UTC(), Aside: w.aside}
+		if w.aside {
+			g.entries[i].people = nil
+		}
 	}
 	entries, err := json.Marshal(stored)
 	if err != nil {
@@ -198,7 +207,7 @@ func (d *drain) dueItems(ctx context.Context, now time.Time, limit int) ([]item,
 			}
 		}
 		it := d.newItem(events[e.group][e.index], e.origin)
-		it.waiting, it.attempts, it.since, it.doubt = e, e.attempts, e.since, e.doubt
+		it.waiting, it.people, it.attempts, it.since, it.doubt = e, e.people, e.attempts, e.since, e.doubt
 		items = append(items, it)
 	}
 	return items, nil

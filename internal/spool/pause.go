@@ -64,6 +64,8 @@ func (p pause) isDown(items []item, outcomes []delivery.Outcome) bool {
 		switch {
 		case o.Unavailable():
 			return true
+		case o.Aside():
+			// It waits for something else.
 		case o.Status() == delivery.StatusWaiting && o.Tried() && (items[i].waiting == nil || p.active()):
 			failed++
 		case o.Status() == delivery.StatusDelivered, o.Status() == delivery.StatusDead:

@@ -100,7 +100,7 @@ func (d *drain) judge(items []item, outcomes []delivery.Outcome, down bool, susp
 	}
 	give := func(it item, o delivery.Outcome) {
 		verdicts = append(verdicts, verdict{item: it, outcome: o})
-		if !o.Final() {
+		if !o.Final() && !o.Aside() {
 			mark(moved, it.people)
 		}
 	}
@@ -175,7 +175,7 @@ func (d *drain) draft(verdicts []verdict, resolved []delivery.Resolved) settleme
 		if !waits {
 			continue
 		}
-		w := waiter{item: v.item, due: now, attempts: attempts}
+		w := waiter{item: v.item, due: now, attempts: attempts, aside: v.outcome.Aside()}
 		if w.item.doubt.IsZero() && v.outcome.Doubt() > 0 {
 			w.item.doubt = now.Add(v.outcome.Doubt())
 		}

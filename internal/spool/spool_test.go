@@ -100,7 +100,7 @@ func (d *destination) Deliver(ctx context.Context, batch []event.Event) []delive
 			if outcomes[i].Status() == delivery.StatusDelivered {
 				d.delivered = append(d.delivered, batch[i].ID)
 			}
-			behind = behind || !outcomes[i].Final()
+			behind = behind || !outcomes[i].Final() && !outcomes[i].Aside()
 		}
 	}
 	select {
