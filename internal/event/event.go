@@ -2,6 +2,7 @@ package event
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -83,6 +84,23 @@ func (e Event) Email() string {
 	return ""
 }
 
+// TraitID returns the id that the person's own traits give, for callers that
+// send no userId: userId or id of the traits, else of context.traits, else "".
+// As with Email, the traits of a group call are the group's.
+func (e Event) TraitID() string {
+	for _, path := range []string{"traits.userId", "traits.id", "context.traits.userId", "context.traits.id"} {
+		if e.Type == Group && strings.HasPrefix(path, "traits.") {
+			continue
+		}
+		if id := e.Get(path); id.Type == gjson.String || id.Type == gjson.Number {
+			if text := id.String(); text != "" {
+				return text
+			}
+		}
+	}
+	return ""
+}
+
 // Time returns when the event happened, corrected for clock skew, in UTC. It
 // is ReceivedAt where the caller gave no time.
 func (e Event) Time() time.Time {
@@ -111,6 +129,7 @@ func (e Event) People() []string {
 		add("anonymous:", e.PreviousID())
 	}
 	if e.UserID() == "" {
+		add("user:", e.TraitID())
 		add("email:", e.Email())
 	}
 	return people

@@ -24,6 +24,21 @@ func TestEmail(t *testing.T) {
 	}
 }
 
+func TestTraitID(t *testing.T) {
+	t.Parallel()
+	for raw, want := range map[string]string{
+		`{"type":"identify","anonymousId":"a","traits":{"id":7,"userId":"x"},"context":{"traits":{"id":"c"}}}`: "x",
+		`{"type":"identify","anonymousId":"a","traits":{"id":7},"context":{"traits":{"userId":"c"}}}`:          "7",
+		`{"type":"track","event":"x","anonymousId":"a","context":{"traits":{"id":"c"}}}`:                       "c",
+		`{"type":"group","groupId":"g","anonymousId":"a","traits":{"id":"the group's"}}`:                       "",
+		`{"type":"identify","anonymousId":"a","traits":{"id":{"x":1},"userId":""}}`:                            "",
+	} {
+		if got := accept(t, raw, event.Stamp{}).TraitID(); got != want {
+			t.Errorf("TraitID of %s is %q, want %q", raw, got, want)
+		}
+	}
+}
+
 func TestName(t *testing.T) {
 	t.Parallel()
 	for raw, want := range map[string]string{
@@ -45,6 +60,7 @@ func TestPeople(t *testing.T) {
 	for raw, want := range map[string][]string{
 		`{"type":"track","event":"x","userId":"u","anonymousId":"a","context":{"traits":{"email":"e"}}}`: {"user:u", "anonymous:a"},
 		`{"type":"track","event":"x","anonymousId":"a","context":{"traits":{"email":"e"}}}`:              {"anonymous:a", "email:e"},
+		`{"type":"identify","anonymousId":"a","traits":{"id":7}}`:                                        {"anonymous:a", "user:7"},
 		`{"type":"alias","userId":"u","previousId":"p"}`:                                                 {"user:u", "user:p", "anonymous:p"},
 	} {
 		if diff := cmp.Diff(want, accept(t, raw, event.Stamp{}).People()); diff != "" {
