@@ -29,7 +29,7 @@ func benchEvents(b *testing.B, n int) []event.Event {
 
 func BenchmarkPlan(b *testing.B) {
 	batch := benchEvents(b, 1)
-	m := mapping{name: "vero", names: presets[PresetDefault]}
+	m := newTestMapping(b, VeroOptions{})
 	b.ReportAllocs()
 	for b.Loop() {
 		if len(m.plan(batch[0]).Requests) != 1 {

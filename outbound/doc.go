@@ -4,7 +4,7 @@
 //	event.Event ──plan──▶ requests ──client──▶ answer ──judge──▶ delivery.Outcome
 //	              pure               the only I/O          pure
 //
-// A destination is a plan and a delivery. The plan (vero_requests.go and its
+// A destination is a plan and a delivery. The plan (vero_plan.go and its
 // neighbours vero_*.go, segment_batch.go) turns an event into requests by
 // looking at the event alone: no clock, no network, no state. The same event
 // therefore always makes the same bytes, which is what makes a repeated call
@@ -13,27 +13,37 @@
 // drops a messageId that it has seen. To keep two real events apart that happen
 // to be equal, the messageId goes into Vero's data as segment_message_id.
 //
+// # What an event becomes
+//
+//	event ──unwanted?──▶ person ──▶ command | identify | group | alias | track | view ──▶ tags
+//	        skipped, with the reason   one file each, vero_*.go
+//
+// A Mapping is a handful of options, a preset a value for each of them
+// (vero_presets.go), and an EventRule what is special about events of one name.
+// What protects people is none of these: the loop guard, consent and the limits
+// of browsers hold whatever the preset.
+//
 // # Who the event is about
 //
-// Vero knows a person by the userId. Where an event has none, the e-mail
-// address in its traits is the id as well as the address, which is the rule of
-// Vero's own clients: "If an id is not present it should use email as the id"
+// Vero knows a person by the userId, or the id in the traits. Where an event has
+// neither, the e-mail address in its traits is the id as well as the address,
+// which is the rule of Vero's own clients: "If an id is not present it should use email as the id"
 // (README of github.com/getvero/vero). Both are sent, because an event that
 // comes with an address alone makes Vero create a profile named by it without
 // saying that the profile can be mailed. An anonymousId and a property named
-// email are never sent as identity: the first makes a profile that can never be
-// mailed, the second may be an invitee's address and would replace the
-// person's own.
+// email are not sent as identity unless the settings ask for it: the first makes
+// a profile that can never be mailed, the second may be an invitee's address and
+// would replace the person's own.
 //
 // # Who may do what
 //
 // The write key of a web page is public. An event that came with one is planned
 // like any other, and then vero_trust.go takes from the plan what strangers
 // could be harmed with: whatever says where a person can be reached, every call
-// but users/track and events/track, and every event that the source's settings
-// do not list. vero_triggers.go counts what is left, by person and hour. So a
-// public key makes no address known to Vero, and nobody gets mail by it who was
-// not made known by a server.
+// but those that write a profile or an event, and every event that the source's
+// settings do not list. vero_triggers.go counts what is left, by person and
+// hour. So a public key makes no address known to Vero, and nobody gets mail by
+// it who was not made known by a server.
 //
 // # Order and speed
 //

@@ -25,6 +25,14 @@ func (o *object) textIfAny(key, value string) {
 	}
 }
 
+// textOnce adds a member whose value is a string, unless that is empty or the
+// object has one of that name.
+func (o *object) textOnce(key, value string) {
+	if value != "" && !o.has(key) {
+		o.text(key, value)
+	}
+}
+
 // members adds the members of another object under the names that rename gives
 // them; it leaves out those for which rename returns "". What is no object has
 // no members.
@@ -54,6 +62,9 @@ func (o *object) member(rawKey, rawValue string) {
 	o.buf = append(o.buf, ':')
 	o.buf = append(o.buf, rawValue...)
 }
+
+// has says whether a member of that name was added.
+func (o *object) has(name string) bool { return !o.empty() && has(gjson.Parse(o.String()), name) }
 
 func (o *object) empty() bool { return len(o.buf) == 0 }
 

@@ -33,6 +33,8 @@ type SegmentOptions struct {
 	AllowPrivate bool
 	// WriteKey is the endpoint's key for our events. Required.
 	WriteKey string
+	// Consent is what people must have agreed to. Defaults to nothing.
+	Consent Consent
 	// Timeout bounds one request, from connecting to the end of the answer.
 	// Defaults to 15 s.
 	Timeout time.Duration
@@ -52,11 +54,12 @@ type SegmentOptions struct {
 // Segment is a destination: another endpoint that speaks Segment's protocol. It
 // relays events as they were accepted, in batches, one request after the other.
 type Segment struct {
-	name   string
-	url    string
-	header http.Header
-	client client
-	budget time.Duration
+	name    string
+	url     string
+	header  http.Header
+	consent Consent
+	client  client
+	budget  time.Duration
 }
 
 var _ delivery.Destination = (*Segment)(nil)
@@ -76,6 +79,9 @@ func NewSegment(o SegmentOptions) (*Segment, error) {
 	if err := checkSecret("write_key", o.WriteKey, "copy it from the endpoint's own settings"); err != nil {
 		return nil, fmt.Errorf("destination %q: %w", o.Name, err)
 	}
+	if problems := o.Consent.Problems(); len(problems) > 0 {
+		return nil, fmt.Errorf("destination %q: %w", o.Name, problems[0])
+	}
 	if o.Timeout < 0 || o.Budget < 0 {
 		return nil, fmt.Errorf("destination %q: timeout and budget must not be negative", o.Name)
 	}
@@ -89,7 +95,8 @@ func NewSegment(o SegmentOptions) (*Segment, error) {
 		header: http.Header{
 			"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte(o.WriteKey+":"))},
 		},
-		budget: cmp.Or(o.Budget, defaultBudget),
+		consent: o.Consent,
+		budget:  cmp.Or(o.Budget, defaultBudget),
 		client: client{
 			http: newHTTPClient(transportOptions{
 				url: o.URL, allowPrivate: o.AllowPrivate, parallel: 1,
@@ -123,8 +130,8 @@ func (s *Segment) Deliver(ctx context.Context, batch []event.Event) []delivery.O
 	var wanted []int
 	var items []json.RawMessage
 	for i, e := range batch {
-		if !enabled(e, s.name) {
-			r.outcomes[i] = delivery.Skipped(delivery.ReasonIntegrations)
+		if reason := s.unwanted(e); reason != "" {
+			r.outcomes[i] = delivery.Skipped(reason)
 			continue
 		}
 		wanted = append(wanted, i)
@@ -147,6 +154,18 @@ func (s *Segment) Deliver(ctx context.Context, batch []event.Event) []delivery.O
 		}
 	}
 	return r.outcomes
+}
+
+// unwanted returns why the event must not be sent, or "".
+func (s *Segment) unwanted(e event.Event) delivery.Reason {
+	switch {
+	case !s.consent.given(e):
+		return delivery.ReasonConsent
+	case !enabled(e, s.name):
+		return delivery.ReasonIntegrations
+	default:
+		return ""
+	}
 }
 
 // post sends the events of a run in one request. It decides what became of

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -56,13 +54,18 @@ type VeroOptions struct {
 	// Browsers names the sources whose write keys everybody can read, and what
 	// their events may do. Defaults to none: all sources are trusted.
 	Browsers map[string]Browser
-	// Preset is the table of event names, PresetDefault or PresetNone.
-	// Defaults to PresetDefault.
+	// Preset is how events become calls, such as PresetSegment. Defaults to
+	// PresetDefault.
 	Preset string
-	// OmitMessageID keeps the messageId out of the data of events. Vero then
-	// takes equal events of a person within minutes for one. Defaults to
-	// false.
-	OmitMessageID bool
+	// Mapping is where that is to be different. Defaults to nowhere.
+	Mapping Mapping
+	// Events says what is special about the events of a name, by the name that
+	// the app sends. The keys page, screen, identify, group and alias mean all
+	// calls of that type. Defaults to nothing.
+	Events map[string]EventRule
+	// Consent is what people must have agreed to. An event that unsubscribes or
+	// deletes its person needs none. Defaults to nothing.
+	Consent Consent
 	// Concurrency is for how many people calls are made in parallel. Defaults
 	// to 64.
 	Concurrency int
@@ -109,37 +112,28 @@ func NewVero(o VeroOptions) (*Vero, error) {
 	if err := checkSecret("auth_token", o.AuthToken, "copy it from Vero, Settings > Project > Tracking API keys"); err != nil {
 		return nil, fmt.Errorf("destination %q: %w", o.Name, err)
 	}
-	preset := cmp.Or(o.Preset, PresetDefault)
-	names, ok := presets[preset]
-	if !ok {
-		return nil, fmt.Errorf("destination %q: preset %q does not exist; take one of %s",
-			o.Name, preset, strings.Join(slices.Sorted(maps.Keys(presets)), ", "))
+	if problems := o.Problems(); len(problems) > 0 {
+		return nil, fmt.Errorf("destination %q: %w", o.Name, problems[0])
 	}
 	if o.Concurrency < 0 || o.Timeout < 0 || o.Budget < 0 {
 		return nil, fmt.Errorf("destination %q: concurrency, timeout and budget must not be negative", o.Name)
 	}
 	m, err := newMetrics(o.Registerer, "vero", o.Name,
-		pathUsersTrack, pathReidentify, pathUnsubscribe, pathResubscribe, pathTags, pathEventsTrack)
+		pathUsersTrack, pathUsersEdit, pathUsersDelete, pathReidentify, pathUnsubscribe, pathResubscribe, pathTags, pathEventsTrack)
 	if err != nil {
 		return nil, err
 	}
 
-	sources := make(map[string]bool, len(o.Sources))
-	for _, source := range o.Sources {
-		sources[source] = true
-	}
-	browsers := make(map[string]browserRules, len(o.Browsers))
 	counts := make(map[string]*triggers, len(o.Browsers))
 	for source, b := range o.Browsers {
 		if b.TriggersPerHour < 0 {
 			return nil, fmt.Errorf("destination %q: the triggers per hour of source %q must not be negative", o.Name, source)
 		}
-		browsers[source] = newBrowserRules(b)
 		counts[source] = newTriggers(cmp.Or(b.TriggersPerHour, defaultTriggersPerHour))
 	}
 	concurrency := cmp.Or(o.Concurrency, 64)
 	v := &Vero{
-		mapping:     mapping{name: o.Name, sources: sources, browsers: browsers, names: names, omitMessageID: o.OmitMessageID},
+		mapping:     newMapping(o),
 		triggers:    counts,
 		url:         base,
 		token:       o.AuthToken,

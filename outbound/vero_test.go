@@ -221,6 +221,8 @@ func TestVeroMetrics(t *testing.T) {
 # TYPE verobridge_vero_calls_total counter
 verobridge_vero_calls_total{destination="vero",endpoint="events/track",status="200"} 1
 verobridge_vero_calls_total{destination="vero",endpoint="events/track",status="500"} 1
+verobridge_vero_calls_total{destination="vero",endpoint="users/delete",status="200"} 0
+verobridge_vero_calls_total{destination="vero",endpoint="users/edit",status="200"} 0
 verobridge_vero_calls_total{destination="vero",endpoint="users/reidentify",status="200"} 0
 verobridge_vero_calls_total{destination="vero",endpoint="users/resubscribe",status="200"} 0
 verobridge_vero_calls_total{destination="vero",endpoint="users/tags/edit",status="200"} 0
@@ -250,7 +252,7 @@ func TestVeroSettings(t *testing.T) {
 		"url without host":  {VeroOptions{Name: "vero", AuthToken: secret, URL: "api.getvero.com"}, "https://host/path"},
 		"url with a secret": {VeroOptions{Name: "vero", AuthToken: secret, URL: "https://x/api?auth_token=" + secret}, "no credentials, query or fragment"},
 		"unreadable url":    {VeroOptions{Name: "vero", AuthToken: secret, URL: "http://x/%zz"}, "cannot be read"},
-		"unknown preset":    {VeroOptions{Name: "vero", AuthToken: secret, Preset: "x"}, "take one of default, none"},
+		"unknown preset":    {VeroOptions{Name: "vero", AuthToken: secret, Preset: "x"}, "preset must be default, none, rudderstack or segment"},
 		"negative numbers":  {VeroOptions{Name: "vero", AuthToken: secret, Timeout: -1}, "negative"},
 	}
 	for name, tt := range tests {

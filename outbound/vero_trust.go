@@ -20,8 +20,8 @@ const defaultTriggersPerHour = 20
 // known, and triggers only what is listed here.
 type Browser struct {
 	// Events names the track events that may trigger emails, exactly as they
-	// are sent. Calls of type page and screen go by the names that Vero gets,
-	// "Viewed page" and "Viewed screen". Defaults to none.
+	// are sent. Calls of type page and screen are "Viewed page" and "Viewed
+	// screen" here, by whichever names Vero gets them. Defaults to none.
 	Events []string
 	// TriggersPerHour is how many events of one person are sent within an hour,
 	// by the time at which they were received. Defaults to 20.
@@ -52,7 +52,7 @@ func (rules browserRules) restrict(e event.Event, plan Plan) Plan {
 	}
 	for _, r := range plan.Requests {
 		switch r.Path {
-		case pathUsersTrack:
+		case pathUsersTrack, pathUsersEdit:
 		case pathEventsTrack:
 			if !rules[triggerName(e)] {
 				return Plan{Reason: delivery.ReasonBrowserEvent}
@@ -113,7 +113,7 @@ func withoutAddresses(r Request) (safe Request, withheld bool) {
 		switch key.Str {
 		case "id", "event_name", "extras":
 			body.member(key.Raw, value.Raw)
-		case "identity", "data":
+		case "identity", "data", "changes":
 			var inner object
 			inner.members(value, func(name string) string {
 				if isAddress(name) {

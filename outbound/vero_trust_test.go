@@ -15,11 +15,7 @@ import (
 
 // browserMapping maps events of the source app as those of a browser.
 func browserMapping(events ...string) mapping {
-	return mapping{
-		name:     "vero",
-		names:    presets[PresetDefault],
-		browsers: map[string]browserRules{"app": newBrowserRules(Browser{Events: events})},
-	}
+	return newMapping(VeroOptions{Name: "vero", Browsers: map[string]Browser{"app": {Events: events}}})
 }
 
 // What is left of a browser's event: the requests that go out, or why none

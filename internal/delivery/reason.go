@@ -35,6 +35,9 @@ const (
 	// Delivered, but for what such an event may not set.
 	ReasonBrowserWithheld Reason = "browser_withheld"
 
+	// Delivered, but without the calls for single products.
+	ReasonManyProducts Reason = "too_many_products"
+
 	// Waiting.
 	ReasonBehind      Reason = "behind_earlier_event"
 	ReasonThrottled   Reason = "throttled"
@@ -75,10 +78,11 @@ var sentences = map[Reason]string{
 	ReasonNothingToSend:   "not sent, because the event maps to no call here",
 	ReasonBrowserAddress:  "not sent, because an event from a browser may not name its person by an e-mail address; send a userId without an @, or send the event from a server",
 	ReasonBrowserEvent:    "not sent, because the event is not among those that a browser may trigger; add its name to the source's events",
-	ReasonBrowserCall:     "not sent, because a browser may neither merge people nor change their subscription; send the event from a server",
+	ReasonBrowserCall:     "not sent, because a browser may neither merge or delete people nor change their subscription; send the event from a server",
 	ReasonBrowserTriggers: "not sent, because the person had as many triggers from browsers within an hour as triggers_per_hour of the source allows; raise it if people really do that",
 	ReasonBrowserFlood:    "not sent, because the source triggered more within an hour than can be counted; if this was no campaign, its write key is abused: replace it",
 	ReasonBrowserWithheld: "delivered without the e-mail address, phone number, push channel or tags in the event, which a browser may not set; send them from a server",
+	ReasonManyProducts:    "delivered without its Ordered Product events, because the order has more products than are sent one by one",
 	ReasonHeldExpired:     "not sent, because nobody identified the anonymous visitor in time",
 	ReasonHeldFull:        "not sent, because as many events of anonymous visitors are held as may be; identify visitors earlier, or shorten the list in hold_anonymous",
 	ReasonConsent:         "not sent, because the person has not consented to a category that this destination requires",

@@ -1,0 +1,48 @@
+package outbound
+
+import (
+	"net/http"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/verobridge/verobridge/internal/event"
+)
+
+func (m mapping) identifyPlan(e event.Event, p person) Plan {
+	data := new(object)
+	m.writeTraits(data, e, p)
+	m.writeContext(data, e)
+	var body object
+	p.write(&body)
+	if channels := pushChannels(e, m.Push); channels != "" {
+		body.raw("channels", channels)
+	}
+	body.raw("data", data.String())
+	return singleCall(http.MethodPost, pathUsersTrack, &body)
+}
+
+// writeTraits adds the person's traits, as Mapping.Traits says.
+func (m mapping) writeTraits(data *object, e event.Event, p person) {
+	traits, other := e.Get("traits"), e.Get("context.traits")
+	without := map[string]bool{"id": true, "email": true}
+	switch m.Traits {
+	case asSegment:
+		// The id that Segment's libraries put among the traits is the userId.
+		without = map[string]bool{"id": true}
+		data.text("id", p.id)
+	case asRudderStack:
+		without = map[string]bool{"email": true}
+		traits, other = other, traits
+	}
+	if !traits.IsObject() {
+		traits = other
+	}
+	var wanted object
+	wanted.members(traits, func(key string) string {
+		if without[key] {
+			return ""
+		}
+		return key
+	})
+	m.rules[ruleKey(e)].write(data, gjson.Parse(wanted.String()))
+}
