@@ -33,6 +33,7 @@ const (
 type client struct {
 	http    *http.Client
 	secret  string // redacted from what is kept of answers
+	pace    *pace
 	metrics *metrics
 	logger  *slog.Logger
 	now     func() time.Time
@@ -47,12 +48,18 @@ type call struct {
 	shown       []byte // as people may see it
 }
 
-// do makes a call. It returns the answer, and the call as it is kept for
-// people.
+// do makes a call whose turn it is (pace.wait). It returns the answer, and the
+// call as it is kept for people.
 func (c *client) do(ctx context.Context, r call) (answer, delivery.Call) {
 	started, clock := c.now(), time.Now()
 	a := c.roundTrip(ctx, r)
 	took := time.Since(clock)
+	switch {
+	case a.throttled():
+		c.pace.tooMany(clock)
+	case a.err == nil:
+		c.pace.fine()
+	}
 	c.metrics.observe(r.endpoint, a.status, took)
 	c.logger.DebugContext(ctx, "called", "endpoint", r.endpoint, "status", a.status, "took", took)
 

@@ -25,51 +25,80 @@ func verdict(o delivery.Outcome) string {
 	return status + " " + string(o.Reason())
 }
 
-// TestJudgeStatus states the fate of every HTTP status.
-func TestJudgeStatus(t *testing.T) {
-	t.Parallel()
-	var want [600]string
-	fill := func(from, to int, verdict string) {
+// fates is the fate of every HTTP status of a call that may be repeated at any
+// time.
+func fates() (table [600]string) {
+	span := func(verdict string, from, to int) {
 		for status := from; status <= to; status++ {
-			want[status] = verdict
+			table[status] = verdict
 		}
 	}
-	fill(100, 199, "waiting server_error")
-	fill(200, 299, "delivered delivered")
-	fill(300, 399, "unavailable wrong_url")
-	fill(400, 499, "dead bad_request")
-	fill(401, 401, "unavailable credentials_refused")
-	fill(403, 403, "unavailable credentials_refused")
-	fill(408, 408, "waiting server_error")
-	fill(425, 425, "waiting server_error")
-	fill(429, 429, "unavailable throttled")
-	fill(500, 599, "waiting server_error")
-	for status := 100; status <= 599; status++ {
-		call := delivery.Call{Status: status}
-		o := judge(answer{status: status}, received, call)
-		if got := verdict(o); got != want[status] {
-			t.Errorf("%d: %s, want %s", status, got, want[status])
-		}
-		if len(o.Calls()) != 1 || o.Calls()[0].Status != status {
-			t.Errorf("%d: the call is lost", status)
-		}
-		if delivered := o.Status() == delivery.StatusDelivered; delivered != (o.Err() == nil) {
-			t.Errorf("%d: error %v", status, o.Err())
+	each := func(verdict string, statuses ...int) {
+		for _, status := range statuses {
+			table[status] = verdict
 		}
 	}
+	span("waiting server_error", 100, 199)
+	span("delivered delivered", 200, 299)
+	span("unavailable wrong_url", 300, 399)
+	span("dead bad_request", 400, 499)
+	span("waiting server_error", 500, 599)
+	each("unavailable credentials_refused", 401, 402, 403, 407, 511)
+	each("unavailable throttled", 429)
+	each("waiting server_error", 408, 421, 425, 460)
+	return table
 }
 
-// TestJudgeSamePath states that a missing path is nobody's fault where all
-// events go to the same one.
-func TestJudgeSamePath(t *testing.T) {
+// TestJudgeStatus states the fate of every HTTP status in each situation that
+// makes a difference.
+func TestJudgeStatus(t *testing.T) {
 	t.Parallel()
-	for status, want := range map[int]string{
-		200: "delivered delivered", 400: "dead bad_request", 404: "unavailable wrong_url",
-		405: "unavailable wrong_url", 410: "dead bad_request", 413: "dead bad_request",
+	const window = 2 * time.Minute
+	for name, situation := range map[string]struct {
+		answer answer
+		change func(table *[600]string)
+	}{
+		"repeatable at any time": {answer{}, func(*[600]string) {}},
+		// What is missing is missing for every event.
+		"path that must be there": {answer{samePath: true}, func(table *[600]string) {
+			table[404], table[405] = "unavailable wrong_url", "unavailable wrong_url"
+		}},
+		// A gateway that waited in vain knows no more than we would.
+		"repeatable for a while": {answer{window: window}, func(table *[600]string) {
+			table[504] = "waiting unanswered"
+		}},
+		// Whatever is not final leaves the event in doubt.
+		"half done": {answer{window: window, half: true}, func(table *[600]string) {
+			for status, verdict := range table {
+				if strings.HasPrefix(verdict, "waiting") || strings.HasPrefix(verdict, "unavailable") {
+					table[status] = "waiting unanswered"
+				}
+			}
+		}},
+		"half done, to be repeated": {answer{half: true}, func(*[600]string) {}},
 	} {
-		if got := verdict(judge(answer{status: status, samePath: true}, received)); got != want {
-			t.Errorf("%d: %s, want %s", status, got, want)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			want := fates()
+			situation.change(&want)
+			for status := 100; status <= 599; status++ {
+				a := situation.answer
+				a.status = status
+				o := judge(a, received, delivery.Call{Status: status})
+				if got := verdict(o); got != want[status] {
+					t.Errorf("%d: %s, want %s", status, got, want[status])
+				}
+				if len(o.Calls()) != 1 || o.Calls()[0].Status != status {
+					t.Errorf("%d: the call is lost", status)
+				}
+				if delivered := o.Status() == delivery.StatusDelivered; delivered != (o.Err() == nil) {
+					t.Errorf("%d: error %v", status, o.Err())
+				}
+				if inDoubt := o.Reason() == delivery.ReasonUnanswered; inDoubt != (o.Doubt() == window) {
+					t.Errorf("%d: in doubt for %s", status, o.Doubt())
+				}
+			}
+		})
 	}
 }
 
@@ -148,33 +177,57 @@ func TestJudgeSilence(t *testing.T) {
 	t.Parallel()
 	dial := func(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
 	read := func(err error) error { return &net.OpError{Op: "read", Net: "tcp", Err: err} }
+	const (
+		gone     = "unavailable unreachable"
+		stopping = "unavailable stopping"
+		again    = "waiting unreachable"
+		doubt    = "waiting unanswered"
+	)
 	tests := map[string]struct {
 		err     error
 		written bool
-		want    string
+		// The fates of a call that may be repeated at any time, of one that may for
+		// a while, and of one that comes after such a call.
+		any, while, half string
 	}{
-		"connection refused":        {dial(syscall.ECONNREFUSED), false, "unavailable unreachable"},
-		"no such host":              {dial(&net.DNSError{Err: "no such host", IsNotFound: true}), false, "unavailable unreachable"},
-		"no route":                  {dial(syscall.EHOSTUNREACH), false, "unavailable unreachable"},
-		"dial timeout":              {dial(os.ErrDeadlineExceeded), false, "unavailable unreachable"},
-		"bad certificate":           {errors.New("tls: failed to verify certificate"), false, "unavailable unreachable"},
-		"broken while writing":      {syscall.EPIPE, false, "unavailable unreachable"},
-		"timeout after the request": {os.ErrDeadlineExceeded, true, "waiting unreachable"},
-		"deadline":                  {context.DeadlineExceeded, true, "waiting unreachable"},
-		"reset after the request":   {read(syscall.ECONNRESET), true, "waiting unreachable"},
-		"closed after the request":  {io.EOF, true, "waiting unreachable"},
-		"stopping":                  {&url.Error{Op: "Post", Err: context.Canceled}, true, "unavailable stopping"},
-		"stopping before":           {context.Canceled, false, "unavailable stopping"},
+		"connection refused":        {dial(syscall.ECONNREFUSED), false, gone, gone, doubt},
+		"no such host":              {dial(&net.DNSError{Err: "no such host", IsNotFound: true}), false, gone, gone, doubt},
+		"no route":                  {dial(syscall.EHOSTUNREACH), false, gone, gone, doubt},
+		"dial timeout":              {dial(os.ErrDeadlineExceeded), false, gone, gone, doubt},
+		"private address":           {dial(&PrivateAddressError{"10.0.0.1"}), false, "unavailable private_address", "unavailable private_address", doubt},
+		"bad certificate":           {errors.New("tls: failed to verify certificate"), false, gone, gone, doubt},
+		"broken while writing":      {syscall.EPIPE, false, gone, gone, doubt},
+		"timeout after the request": {os.ErrDeadlineExceeded, true, again, doubt, doubt},
+		"deadline":                  {context.DeadlineExceeded, true, again, doubt, doubt},
+		"reset after the request":   {read(syscall.ECONNRESET), true, again, doubt, doubt},
+		"closed after the request":  {io.EOF, true, again, doubt, doubt},
+		"stopping":                  {&url.Error{Op: "Post", Err: context.Canceled}, true, stopping, doubt, doubt},
+		"stopping before":           {context.Canceled, false, stopping, stopping, doubt},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			o := judge(answer{err: tt.err, written: tt.written}, received, delivery.Call{})
-			if got := verdict(o); got != tt.want {
-				t.Errorf("%s, want %s", got, tt.want)
-			}
-			if !errors.Is(o.Err(), tt.err) || len(o.Calls()) != 1 {
-				t.Errorf("error %v, %d calls", o.Err(), len(o.Calls()))
+			for _, situation := range []struct {
+				answer answer
+				want   string
+			}{
+				{answer{}, tt.any},
+				{answer{window: time.Minute}, tt.while},
+				{answer{window: time.Minute, half: true}, tt.half},
+				{answer{half: true}, tt.any},
+			} {
+				a := situation.answer
+				a.err, a.written = tt.err, tt.written
+				o := judge(a, received, delivery.Call{})
+				if got := verdict(o); got != situation.want {
+					t.Errorf("%+v: %s, want %s", a, got, situation.want)
+				}
+				if !errors.Is(o.Err(), tt.err) || len(o.Calls()) != 1 {
+					t.Errorf("%+v: error %v, %d calls", a, o.Err(), len(o.Calls()))
+				}
+				if o.Doubt() > 0 != (o.Reason() == delivery.ReasonUnanswered) {
+					t.Errorf("%+v: in doubt for %s", a, o.Doubt())
+				}
 			}
 		})
 	}

@@ -14,12 +14,13 @@ type metrics struct {
 	calls   *prometheus.CounterVec
 	seconds *prometheus.HistogramVec
 	latency prometheus.Histogram
+	rate    prometheus.GaugeFunc
 }
 
 // newMetrics makes and registers the metrics of a destination. kind is the type
 // of destination in the settings; endpoints are shown from the start, with
 // zeroes.
-func newMetrics(reg prometheus.Registerer, kind, name string, endpoints ...string) (*metrics, error) {
+func newMetrics(reg prometheus.Registerer, kind, name string, p *pace, endpoints ...string) (*metrics, error) {
 	buckets := []float64{.002, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
 	m := &metrics{
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -35,6 +36,10 @@ func newMetrics(reg prometheus.Registerer, kind, name string, endpoints ...strin
 			Help:    "Time from the acceptance of an event to the start of the calls that delivered it.",
 			Buckets: append(buckets, 60, 300, 3600),
 		}),
+		rate: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Namespace: "verobridge", Subsystem: kind, Name: "rate_limit",
+			Help: "Calls a second that may begin now; +Inf is no limit.",
+		}, p.current),
 	}
 	for _, endpoint := range endpoints {
 		m.calls.WithLabelValues(endpoint, "200")
@@ -44,7 +49,7 @@ func newMetrics(reg prometheus.Registerer, kind, name string, endpoints ...strin
 		return m, nil
 	}
 	reg = prometheus.WrapRegistererWith(prometheus.Labels{"destination": name}, reg)
-	for _, c := range []prometheus.Collector{m.calls, m.seconds, m.latency} {
+	for _, c := range []prometheus.Collector{m.calls, m.seconds, m.latency, m.rate} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics of destination %q: %w", name, err)
 		}

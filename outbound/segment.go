@@ -38,6 +38,9 @@ type SegmentOptions struct {
 	// Timeout bounds one request, from connecting to the end of the answer.
 	// Defaults to 15 s.
 	Timeout time.Duration
+	// Rate bounds the requests begun in a second. Defaults to 0, no limit. When
+	// the endpoint answers that there are too many, there are fewer for a while.
+	Rate float64
 	// Budget is how long a delivery begins new requests; events that were in none
 	// have to wait for the next one. Defaults to 20 s.
 	Budget time.Duration
@@ -85,7 +88,11 @@ func NewSegment(o SegmentOptions) (*Segment, error) {
 	if o.Timeout < 0 || o.Budget < 0 {
 		return nil, fmt.Errorf("destination %q: timeout and budget must not be negative", o.Name)
 	}
-	m, err := newMetrics(o.Registerer, "segment", o.Name, "batch")
+	if err := checkRate(o.Rate); err != nil {
+		return nil, fmt.Errorf("destination %q: %w", o.Name, err)
+	}
+	pace := newPace(o.Rate)
+	m, err := newMetrics(o.Registerer, "segment", o.Name, pace, "batch")
 	if err != nil {
 		return nil, err
 	}
@@ -103,6 +110,7 @@ func NewSegment(o SegmentOptions) (*Segment, error) {
 				timeout: cmp.Or(o.Timeout, defaultTimeout), custom: o.Transport,
 			}),
 			secret:  o.WriteKey,
+			pace:    pace,
 			metrics: m,
 			logger:  cmp.Or(o.Logger, slog.New(slog.DiscardHandler)).With("destination", o.Name),
 			now:     o.Now,
@@ -144,10 +152,15 @@ func (s *Segment) Deliver(ctx context.Context, batch []event.Event) []delivery.O
 	}
 	decided := false
 	for run := r.next(); run != nil; run = r.next() {
+		begin := turn
+		if !decided {
+			begin = ctx // something is decided, however long it takes
+		}
+		waited := s.client.pace.wait(begin, 1)
 		switch {
 		case ctx.Err() != nil:
 			r.stop(run, delivery.Unavailable(delivery.ReasonStopping, context.Cause(ctx), 0))
-		case decided && turn.Err() != nil:
+		case waited != nil:
 			r.stop(run, delivery.Behind())
 		default:
 			decided = s.post(calling, r, run) || decided

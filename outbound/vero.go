@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -33,6 +32,11 @@ const defaultBudget = 20 * time.Second
 
 // defaultTimeout is how long an answer may take.
 const defaultTimeout = 15 * time.Second
+
+// equalFor is for how long an event may be sent to Vero again: less than the
+// shortest time for which Vero takes equal events for one, 3 minutes
+// (getvero-docs, "Track events"), by the timeout of a call.
+const equalFor = 150 * time.Second
 
 // VeroOptions are the settings of a destination of type vero.
 type VeroOptions struct {
@@ -72,6 +76,13 @@ type VeroOptions struct {
 	// Timeout bounds one call, from connecting to the end of the answer.
 	// Defaults to 15 s.
 	Timeout time.Duration
+	// Rate bounds the calls begun in a second. Defaults to 0, no limit. When Vero
+	// answers that there are too many, there are fewer for a while.
+	Rate float64
+	// RepeatInDoubt repeats an event whose call got no answer until it gets one,
+	// also when Vero may take the repetition for another event. Defaults to
+	// false: then it is repeated only while that is harmless.
+	RepeatInDoubt bool
 	// Budget is how long a delivery begins new events; the others have to wait
 	// for the next one. Those begun are finished. Defaults to 20 s.
 	Budget time.Duration
@@ -95,6 +106,7 @@ type Vero struct {
 	token       string
 	concurrency int
 	budget      time.Duration
+	repeat      bool // what is in doubt
 }
 
 var _ delivery.Destination = (*Vero)(nil)
@@ -118,7 +130,11 @@ func NewVero(o VeroOptions) (*Vero, error) {
 	if o.Concurrency < 0 || o.Timeout < 0 || o.Budget < 0 {
 		return nil, fmt.Errorf("destination %q: concurrency, timeout and budget must not be negative", o.Name)
 	}
-	m, err := newMetrics(o.Registerer, "vero", o.Name,
+	if err := checkRate(o.Rate); err != nil {
+		return nil, fmt.Errorf("destination %q: %w", o.Name, err)
+	}
+	pace := newPace(o.Rate)
+	m, err := newMetrics(o.Registerer, "vero", o.Name, pace,
 		pathUsersTrack, pathUsersEdit, pathUsersDelete, pathReidentify, pathUnsubscribe, pathResubscribe, pathTags, pathEventsTrack)
 	if err != nil {
 		return nil, err
@@ -139,12 +155,14 @@ func NewVero(o VeroOptions) (*Vero, error) {
 		token:       o.AuthToken,
 		concurrency: concurrency,
 		budget:      cmp.Or(o.Budget, defaultBudget),
+		repeat:      o.RepeatInDoubt,
 		client: client{
 			http: newHTTPClient(transportOptions{
 				url: base, allowPrivate: o.AllowPrivate, parallel: concurrency,
 				timeout: cmp.Or(o.Timeout, defaultTimeout), custom: o.Transport,
 			}),
 			secret:  o.AuthToken,
+			pace:    pace,
 			metrics: m,
 			logger:  cmp.Or(o.Logger, slog.New(slog.DiscardHandler)).With("destination", o.Name),
 			now:     o.Now,
@@ -183,26 +201,29 @@ func (v *Vero) Deliver(ctx context.Context, batch []event.Event) []delivery.Outc
 	defer end()
 
 	outcomes := make([]delivery.Outcome, len(batch))
-	var down atomic.Pointer[delivery.Outcome] // the verdict that stops the batch
+	var outage outage
 	var people errgroup.Group
 	people.SetLimit(v.concurrency)
 	for _, chain := range delivery.Chains(batch) {
 		people.Go(func() error {
 			behind := false
 			for _, i := range chain {
-				switch verdict := down.Load(); {
-				case verdict != nil:
-					outcomes[i] = delivery.Unavailable(verdict.Reason(), verdict.Err(), verdict.After())
+				begin := turn
+				if i == 0 {
+					begin = ctx // the oldest has its turn, however long it takes
+				}
+				spared, down := outage.spares()
+				switch {
+				case down:
+					outcomes[i] = spared
 				case ctx.Err() != nil:
 					outcomes[i] = delivery.Unavailable(delivery.ReasonStopping, context.Cause(ctx), 0)
-				case behind, turn.Err() != nil && i > 0: // the oldest always has its turn
+				case behind, begin.Err() != nil:
 					outcomes[i] = delivery.Behind()
 				default:
-					outcomes[i] = v.deliver(calling, batch[i])
+					outcomes[i] = v.deliver(begin, calling, batch[i])
 				}
-				if outcomes[i].Unavailable() {
-					down.CompareAndSwap(nil, &outcomes[i])
-				}
+				outage.note(outcomes[i])
 				behind = behind || !outcomes[i].Final()
 			}
 			return nil
@@ -212,8 +233,9 @@ func (v *Vero) Deliver(ctx context.Context, batch []event.Event) []delivery.Outc
 	return outcomes
 }
 
-// deliver makes the calls of one event, one after the other, until one fails.
-func (v *Vero) deliver(ctx context.Context, e event.Event) (outcome delivery.Outcome) {
+// deliver makes the calls of one event, one after the other, until one fails. It
+// waits for their turn as long as begin allows.
+func (v *Vero) deliver(begin, calling context.Context, e event.Event) (outcome delivery.Outcome) {
 	// On this goroutine nobody else would catch it, and an event that ends the
 	// program would do so again after each restart.
 	defer func() {
@@ -227,13 +249,22 @@ func (v *Vero) deliver(ctx context.Context, e event.Event) (outcome delivery.Out
 			return delivery.Skipped(reason)
 		}
 	}
+	if n := len(plan.Requests); n > 0 && v.client.pace.wait(begin, n) != nil {
+		return delivery.Behind()
+	}
 	calls := make([]delivery.Call, 0, len(plan.Requests))
+	var added time.Time // when the first call began that adds something
 	for _, r := range plan.Requests {
-		a, made := v.client.do(ctx, v.call(r))
+		a, made := v.client.do(calling, v.call(r))
 		calls = append(calls, made)
 		// These two make what they name, so they are missing only where the
 		// URL is wrong; the other paths may well not find their person.
 		a.samePath = r.Path == pathEventsTrack || r.Path == pathUsersTrack
+		a.half = !added.IsZero()
+		if r.Path == pathEventsTrack && !a.half {
+			added = made.At
+		}
+		a.window = v.harmless(added)
 		if outcome := judge(a, v.client.now(), calls...); outcome.Status() != delivery.StatusDelivered {
 			return outcome
 		}
@@ -242,6 +273,16 @@ func (v *Vero) deliver(ctx context.Context, e event.Event) (outcome delivery.Out
 		v.client.metrics.latency.Observe(calls[0].At.Sub(e.ReceivedAt).Seconds())
 	}
 	return plan.settle(calls...)
+}
+
+// harmless returns for how long the event may be repeated whose first call that
+// adds something began at that time, 0 for ever. Vero counts from when it got the
+// call, which was not earlier.
+func (v *Vero) harmless(added time.Time) time.Duration {
+	if added.IsZero() || v.repeat {
+		return 0
+	}
+	return max(equalFor-v.client.now().Sub(added), time.Nanosecond)
 }
 
 // call adds the credentials to a request.

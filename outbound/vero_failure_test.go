@@ -120,31 +120,6 @@ func TestNobodyThere(t *testing.T) {
 	}
 }
 
-// TestLostAnswer states that an answer which gets lost makes no second event.
-func TestLostAnswer(t *testing.T) {
-	t.Parallel()
-	for name, fault := range map[string]mockvero.Fault{
-		"timeout": {Delay: time.Hour},
-		"reset":   {Reset: true, Apply: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			mock, v := setup(t, func(o *VeroOptions) { o.Timeout = 200 * time.Millisecond })
-			mock.Fault(fault)
-			batch := []event.Event{track(t, "m-1", "1", "A")}
-			if o := v.Deliver(t.Context(), batch)[0]; verdict(o) != "waiting unreachable" {
-				t.Fatalf("first attempt: %s", o.Detail())
-			}
-			if o := v.Deliver(t.Context(), batch)[0]; verdict(o) != "delivered delivered" {
-				t.Fatalf("second attempt: %s", o.Detail())
-			}
-			if got := mock.Effects().Events; got != 1 {
-				t.Errorf("Vero has %d events, want 1", got)
-			}
-		})
-	}
-}
-
 func TestStopping(t *testing.T) {
 	t.Parallel()
 	mock, v := setup(t, nil)

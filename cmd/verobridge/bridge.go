@@ -181,6 +181,7 @@ func (b *bridge) newDestination(d destinationSettings) (delivery.Destination, er
 			AllowPrivate: d.AllowPrivate,
 			WriteKey:     d.WriteKey,
 			Timeout:      d.Timeout,
+			Rate:         d.Rate,
 			Logger:       b.log,
 			Registerer:   b.metrics,
 		})
@@ -195,8 +196,11 @@ func (b *bridge) newDestination(d destinationSettings) (delivery.Destination, er
 			Browsers:     b.browsers(),
 			Concurrency:  d.Concurrency,
 			Timeout:      d.Timeout,
+			Rate:         d.Rate,
 			Logger:       b.log,
 			Registerer:   b.metrics,
+
+			RepeatInDoubt: d.Ambiguous == ambiguousRetry,
 		})
 	}
 }

@@ -20,7 +20,18 @@ type destinationSettings struct {
 	AllowPrivate bool          `yaml:"allow_private"`
 	Concurrency  int           `yaml:"concurrency"`
 	Timeout      time.Duration `yaml:"timeout"`
+	Rate         float64       `yaml:"rate"`
+
+	// Ambiguous is stop, the default, or retry: what becomes of an event of which
+	// nobody knows whether it took effect.
+	Ambiguous string `yaml:"ambiguous"`
 }
+
+// What becomes of an event in doubt.
+const (
+	ambiguousStop  = "stop"
+	ambiguousRetry = "retry"
+)
 
 func (s settings) validateDestinations(problem problemFunc) {
 	names := make(map[string]bool)
@@ -65,6 +76,16 @@ func (d destinationSettings) validateCalls(problem problemFunc) {
 	if d.Type == typeSegment && d.Concurrency != 0 {
 		problem("concurrency", "means nothing for type segment, whose batches go one after the other; remove it")
 	}
+	if d.Rate != 0 && d.Rate < 1 {
+		problem("rate", "must be at least 1, the calls that may begin in a second, or 0 for no limit")
+	}
+	switch {
+	case d.Ambiguous == "":
+	case d.Type == typeSegment:
+		problem("ambiguous", "means nothing for type segment, whose endpoints know events by their messageId; remove it")
+	case d.Ambiguous != ambiguousStop && d.Ambiguous != ambiguousRetry:
+		problem("ambiguous", "must be stop or retry, not %q", d.Ambiguous)
+	}
 	if d.Timeout < 0 || d.Timeout > maxTimeout {
 		problem("timeout", "must be at most %s, the time that an answer may take", maxTimeout)
 	}
@@ -73,6 +94,7 @@ func (d destinationSettings) validateCalls(problem problemFunc) {
 const (
 	// maxConcurrency bounds the connections to one destination.
 	maxConcurrency = 1024
-	// maxTimeout is less than the time for which Vero takes equal events for one.
-	maxTimeout = time.Minute
+	// maxTimeout leaves time to repeat an event while Vero takes equal ones for
+	// one.
+	maxTimeout = 30 * time.Second
 )

@@ -95,14 +95,14 @@ warehouse: {url: "postgres://localhost/db"}
 sources:
   - {name: app, write_keys: [k1], destinations: [vero]}
 destinations:
-  - {name: vero, type: vero, auth_token: t, url: "http://10.0.0.7/api/v2", allow_private: true, concurrency: 16, timeout: 7s}
+  - {name: vero, type: vero, auth_token: t, url: "http://10.0.0.7/api/v2", allow_private: true, concurrency: 16, timeout: 7s, rate: 100, ambiguous: retry}
 `), environmentOf(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := destinationSettings{
 		Name: "vero", Type: typeVero, AuthToken: "t", URL: "http://10.0.0.7/api/v2",
-		AllowPrivate: true, Concurrency: 16, Timeout: 7 * time.Second,
+		AllowPrivate: true, Concurrency: 16, Timeout: 7 * time.Second, Rate: 100, Ambiguous: ambiguousRetry,
 	}
 	if diff := cmp.Diff(want, s.Destinations[0]); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -128,7 +128,11 @@ destinations:
 		{"private url", "auth_token: t", `auth_token: t, url: "http://10.1.2.3/api/v2"`, `f.yaml:7: destinations[0].allow_private is false, and the url leads to the private address 10.1.2.3; set it to true`},
 		{"incomplete url", "auth_token: t", `auth_token: t, url: api.getvero.com`, `f.yaml:7: destinations[0].url "api.getvero.com" is not complete`},
 		{"concurrency", "auth_token: t", "auth_token: t, concurrency: 5000", `f.yaml:7: destinations[0].concurrency must be from 1 to 1024`},
-		{"timeout", "auth_token: t", "auth_token: t, timeout: 5m", `f.yaml:7: destinations[0].timeout must be at most 1m0s`},
+		{"timeout", "auth_token: t", "auth_token: t, timeout: 5m", `f.yaml:7: destinations[0].timeout must be at most 30s`},
+		{"rate below one", "auth_token: t", "auth_token: t, rate: 0.5", `f.yaml:7: destinations[0].rate must be at least 1`},
+		{"ambiguous", "auth_token: t", "auth_token: t, ambiguous: maybe", `f.yaml:7: destinations[0].ambiguous must be stop or retry, not "maybe"`},
+		{"ambiguous relay", "type: vero, auth_token: t", "type: segment, url: https://x, write_key: k, ambiguous: stop", `f.yaml:7: destinations[0].ambiguous means nothing for type segment`},
+		{"concurrent relay", "type: vero, auth_token: t", "type: segment, url: https://x, write_key: k, concurrency: 2", `f.yaml:7: destinations[0].concurrency means nothing for type segment`},
 		{"timeout without unit", "auth_token: t", "auth_token: t, timeout: 15", `f.yaml:7: destinations[0].timeout must be a duration, such as 15s, not "15"`},
 		{"no warehouse", `warehouse: {url: "postgres://localhost/db"}`, "", `f.yaml: warehouse.url is missing; set it to the URL`},
 		{"open admin", "warehouse:", "admin: {listen: \":9000\"}\nwarehouse:", `f.yaml:2: admin.listen is open to others and admin.password is empty; set a password`},

@@ -1,0 +1,43 @@
+package outbound
+
+import (
+	"sync/atomic"
+
+	"github.com/verobridge/verobridge/internal/delivery"
+)
+
+// silences is how many events in a row may get no answer before no other is
+// begun: each of them may be in doubt for good.
+const silences = 10
+
+// outage is what the calls of one delivery, made in parallel, say about the
+// destination as a whole. The zero value is none.
+type outage struct {
+	verdict atomic.Pointer[delivery.Outcome]
+	silent  atomic.Int32 // events in a row without an answer
+}
+
+// note takes an outcome into account.
+func (o *outage) note(outcome delivery.Outcome) {
+	switch reason := outcome.Reason(); {
+	case outcome.Unavailable():
+		o.verdict.CompareAndSwap(nil, &outcome)
+	case reason == delivery.ReasonUnanswered, reason == delivery.ReasonUnreachable:
+		if o.silent.Add(1) == silences {
+			gone := delivery.Unavailable(delivery.ReasonUnreachable, outcome.Err(), 0)
+			o.verdict.CompareAndSwap(nil, &gone)
+		}
+	case len(outcome.Calls()) > 0:
+		o.silent.Store(0)
+	}
+}
+
+// spares returns the outcome of an event that is not tried because there is an
+// outage.
+func (o *outage) spares() (outcome delivery.Outcome, spared bool) {
+	verdict := o.verdict.Load()
+	if verdict == nil {
+		return delivery.Outcome{}, false
+	}
+	return delivery.Unavailable(verdict.Reason(), verdict.Err(), verdict.After()), true
+}
