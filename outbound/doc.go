@@ -59,16 +59,26 @@
 //
 //	2xx                                  delivered
 //	400, 404, 413, 422, other 4xx        dead: this event would fail again
-//	408, 425, 5xx, no answer to a        retry this event; the later events of
-//	request that was written             the person wait behind it
-//	401, 403, 429, 503 with Retry-After, the destination is unavailable: no new
-//	3xx, connection refused, DNS, TLS,   call is started, everything is kept
-//	404 for a path that must be there,
-//	a private address
+//	408, 421, 425, 460, 5xx              retry this event; the later events of the
+//	                                     person wait behind it
+//	no answer to a request that was      the same, or in doubt: see below
+//	written, 504
+//	401, 402, 403, 407, 511, 429, 503    the destination is unavailable: no new
+//	with Retry-After, 3xx, 404 for a     call is started, everything is kept
+//	path that must be there, connection
+//	refused, DNS, TLS, private address
 //
-// An event that takes two calls, because it edits tags too, is retried whole if
-// the second one fails: both can be repeated. A batch that is refused is halved
-// until the event is found that is refused by itself, so that it alone is dead.
+// A call to events/track adds something each time that Vero takes it for a new
+// one. Such an event is in doubt once a request went out and no answer came, or
+// once a later call of the same event failed: it is repeated only while Vero
+// drops the repetition, and then left to people (decision 33). Every other call
+// can be repeated at any time, and so can batches to a Segment-compatible
+// endpoint. A batch that is refused is halved until the event is found that is
+// refused by itself, so that it alone is dead.
+//
+// When a destination answers that there are too many calls, all of them wait as
+// long as it says, and go on at half the rate, which grows back (pace.go,
+// decision 34).
 //
 // A call that is under way when the program stops may end, for a few seconds: a
 // call that is cut off is made again at the next start, which may be later than

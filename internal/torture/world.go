@@ -117,7 +117,7 @@ sources:
   - {name: app, write_keys: [%q], destinations: [vero]}
   - {name: vero, type: vero, write_keys: [%q]}
 destinations:
-  - {name: vero, type: vero, auth_token: %q, url: %q}
+  - {name: vero, type: vero, auth_token: %q, url: %q, allow_private: true}
 `, listen, admin, dataDir, w.database, appKey, veroKey, veroToken, veroURL+"/api/v2")
 	config := filepath.Join(dir, "verobridge.yaml")
 	if err := os.WriteFile(config, []byte(settings), 0o600); err != nil {
