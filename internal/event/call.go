@@ -11,8 +11,11 @@ import (
 type call struct {
 	kind, messageID, userID, anonymousID, previousID, groupID, event string
 
-	timestamp, sentAt, channel                gjson.Result
-	context, integrations, properties, traits gjson.Result
+	timestamp, originalTimestamp, sentAt, channel gjson.Result
+	context, integrations, properties, traits     gjson.Result
+
+	// corrected says that a server has corrected the timestamp already.
+	corrected bool
 
 	rest members
 	size int // of the call as sent, in bytes
@@ -22,7 +25,7 @@ type call struct {
 // every common JSON decoder.
 func read(v gjson.Result) (*call, *RejectError) {
 	c := &call{size: len(v.Raw)}
-	var kind, action, originalTimestamp gjson.Result
+	var kind, action gjson.Result
 	var messageID, userID, anonymousID, previousID, groupID gjson.Result
 	var snakeUserID, snakeAnonymousID gjson.Result
 	v.ForEach(func(key, value gjson.Result) bool {
@@ -42,7 +45,7 @@ func read(v gjson.Result) (*call, *RejectError) {
 		case "timestamp":
 			c.timestamp = value
 		case "originalTimestamp":
-			originalTimestamp = value
+			c.originalTimestamp = value
 		case "sentAt":
 			c.sentAt = value
 		case "channel":
@@ -107,7 +110,7 @@ func read(v gjson.Result) (*call, *RejectError) {
 		c.anonymousID, _ = idText(snakeAnonymousID)
 	}
 	if c.timestamp.Type == gjson.Null {
-		c.timestamp = originalTimestamp
+		c.timestamp = c.originalTimestamp
 	}
 
 	for _, f := range []struct {

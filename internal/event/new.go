@@ -47,36 +47,47 @@ type Stamp struct {
 // caller has checked that for the whole request, and the event keeps no
 // reference to it. The error is always a *RejectError.
 func New(raw []byte, s Stamp) (Event, error) {
-	v := gjson.ParseBytes(raw)
-	if !v.IsObject() {
-		return Event{}, reject(ReasonNotObject, "an event must be a JSON object, this is %s", kindOf(v))
-	}
-	if len(raw) > maxFields*minFieldBytes {
-		if n := fields(raw); n > maxFields {
-			return Event{}, reject(ReasonTooManyFields, "an event may have %d fields, this one has %d", maxFields, n)
-		}
-	}
-	c, rejected := read(v)
+	c, rejected := accept(raw, s.Type)
 	if rejected != nil {
-		return Event{}, rejected
-	}
-	if s.Type != "" {
-		c.kind = string(s.Type)
-	}
-	if rejected := c.judge(); rejected != nil {
 		return Event{}, rejected
 	}
 	if c.messageID == "" {
 		c.messageID = newID()
 	}
-	received := s.ReceivedAt.UTC()
+	return c.accepted(s, s.ReceivedAt.UTC()), nil
+}
+
+// accept takes a call apart and judges it. kind, if it is not empty, is the call
+// that it is, whatever it says itself.
+func accept(raw []byte, kind Type) (*call, *RejectError) {
+	v := gjson.ParseBytes(raw)
+	if !v.IsObject() {
+		return nil, reject(ReasonNotObject, "an event must be a JSON object, this is %s", kindOf(v))
+	}
+	if len(raw) > maxFields*minFieldBytes {
+		if n := fields(raw); n > maxFields {
+			return nil, reject(ReasonTooManyFields, "an event may have %d fields, this one has %d", maxFields, n)
+		}
+	}
+	c, rejected := read(v)
+	if rejected != nil {
+		return nil, rejected
+	}
+	if kind != "" {
+		c.kind = string(kind)
+	}
+	return c, c.judge()
+}
+
+// accepted makes the event of a call that was judged.
+func (c *call) accepted(s Stamp, received time.Time) Event {
 	return Event{
 		ID:         c.messageID,
 		Type:       Type(c.kind),
 		Source:     s.Source,
 		ReceivedAt: received,
 		Body:       c.stamped(s, received),
-	}, nil
+	}
 }
 
 // judge asks analytics-go whether the call has what its type needs, and says

@@ -22,17 +22,8 @@ func (c *call) stamped(s Stamp, received time.Time) []byte {
 	if sentAt == "" {
 		sentAt = s.SentAt
 	}
-	sent, _ := ParseTime(sentAt)
-	happened := received
-	if original, ok := ParseTime(c.timestamp.String()); ok {
-		happened = correct(original, sent, received)
-	}
-	if c.timestamp.Type != gjson.Null {
-		// As sent, even where it is no time: the warehouse keeps it.
-		o.raw("originalTimestamp", c.timestamp.Raw)
-	} else {
-		o.text("originalTimestamp", FormatTime(received))
-	}
+	original, happened := c.times(sentAt, received)
+	o.raw("originalTimestamp", original)
 	o.text("timestamp", FormatTime(happened))
 	o.textIfAny("sentAt", sentAt)
 	o.text("receivedAt", FormatTime(received))
@@ -51,6 +42,29 @@ func (c *call) stamped(s Stamp, received time.Time) []byte {
 		o.member(m.key, m.value)
 	}
 	return o.close()
+}
+
+// times returns when the call happened: by the client's clock, as JSON, and
+// corrected.
+func (c *call) times(sentAt string, received time.Time) (original string, happened time.Time) {
+	original = string(quote(FormatTime(received)))
+	if c.timestamp.Type != gjson.Null {
+		// As sent, even where it is no time: the warehouse keeps it.
+		original = c.timestamp.Raw
+	}
+	if c.corrected && c.originalTimestamp.Type != gjson.Null {
+		original = c.originalTimestamp.Raw
+	}
+	happened, ok := ParseTime(c.timestamp.String())
+	switch {
+	case !ok:
+		return original, received
+	case c.corrected:
+		return original, happened
+	default:
+		sent, _ := ParseTime(sentAt)
+		return original, correct(happened, sent, received)
+	}
 }
 
 // stampedContext merges the event's context over the envelope's and adds the
