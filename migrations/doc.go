@@ -9,6 +9,7 @@
 //	held_events      each event that waits for its visitor to identify
 //	suppressions     each erased person, as salted hashes; suppression_salt
 //	erasures         the receipt of each erasure
+//	imports          how far imports of older data have come
 //
 // A migration is one numbered SQL file, applied in one transaction and never
 // edited after a release. goose keeps the list of those applied in

@@ -27,7 +27,7 @@ const lockID = 0x76626d67
 // tables are verobridge's own, as all migrations together leave them.
 var tables = []string{
 	"deliveries", "rejected_events", "loads",
-	"identities", "held_events", "suppressions", "suppression_salt", "erasures",
+	"identities", "held_events", "suppressions", "suppression_salt", "erasures", "imports",
 }
 
 // Migration is one numbered change of verobridge's own tables.

@@ -40,6 +40,10 @@ var contract = map[string][]string{
 		"id text", "started_at timestamp with time zone", "finished_at timestamp with time zone",
 		"hashes ARRAY", "counts jsonb", "remaining ARRAY",
 	},
+	"imports": {
+		"target text", "origin text", "position text", "digest text", "counts jsonb",
+		"updated_at timestamp with time zone", "finished_at timestamp with time zone",
+	},
 }
 
 // up migrates and returns a connection.

@@ -52,7 +52,7 @@ func (l *Loader) needsOf(items []*item) map[table]need {
 		if it.record.state != nil {
 			add(it.record.state, s)
 		}
-		if schema := it.record.rows[0].table.schema; schema != ownSchema {
+		if schema := it.record.schema(); schema != ownSchema {
 			needs[table{schema, discardsTable}] = need{source: s, standard: discardColumns}
 		}
 	}

@@ -11,6 +11,25 @@ import (
 	"github.com/verobridge/verobridge/internal/event"
 )
 
+// withoutKept removes from what did not fit of an input what discards has
+// already: an imported state may come again, and its discards must not.
+func withoutKept(ctx context.Context, tx pgx.Tx, in *input) error {
+	discards := table{in.row.table.schema, discardsTable}
+	rows, err := tx.Query(ctx, "select coalesce(column_name, ''), coalesce(column_value, ''), coalesce(reason, '') from "+discards.quoted()+
+		" where table_name = $1 and row_id = $2", in.row.table.name, in.row.id)
+	if err != nil {
+		return &tableError{discards, err}
+	}
+	kept, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (v lost, err error) {
+		return v, row.Scan(&v.column, &v.value, &v.reason)
+	})
+	if err != nil {
+		return &tableError{discards, err}
+	}
+	in.lost = slices.DeleteFunc(in.lost, func(v lost) bool { return slices.Contains(kept, v) })
+	return nil
+}
+
 // insertDiscards keeps the values that did not get into their columns, each
 // with its place and reason. Only new rows have any, so that a repeated event
 // adds none.

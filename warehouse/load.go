@@ -218,7 +218,7 @@ func (l *Loader) insert(ctx context.Context, items []*item) error {
 		for _, v := range in.lost {
 			l.metrics.discards.WithLabelValues(in.row.table.schema, v.reason).Inc()
 		}
-		if in.row == &in.item.record.rows[0] {
+		if rows := in.item.record.rows; len(rows) > 0 && in.row == &rows[0] {
 			l.metrics.freshness.Observe(now.Sub(in.item.event.ReceivedAt).Seconds())
 		}
 	}
@@ -229,7 +229,7 @@ func (l *Loader) insert(ctx context.Context, items []*item) error {
 func schemasOf(items []*item) []string {
 	var schemas []string
 	for _, it := range items {
-		if schema := it.record.rows[0].table.schema; !slices.Contains(schemas, schema) {
+		if schema := it.record.schema(); !slices.Contains(schemas, schema) {
 			schemas = append(schemas, schema)
 		}
 	}
@@ -263,8 +263,14 @@ func (l *Loader) insertAll(ctx context.Context, tx pgx.Tx, items []*item, stamps
 	}
 	states := make(map[table][]*input)
 	for _, it := range items {
-		if state := it.record.state; state != nil && isFresh[&it.record.rows[0]] {
+		state, alone := it.record.state, len(it.record.rows) == 0
+		if state != nil && (alone || isFresh[&it.record.rows[0]]) {
 			in := l.fit(it, state, stamps)
+			if alone && len(in.lost) > 0 {
+				if err := withoutKept(ctx, tx, in); err != nil {
+					return nil, err
+				}
+			}
 			fresh = append(fresh, in)
 			if _, ok := in.get("id"); ok {
 				states[state.table] = append(states[state.table], in)

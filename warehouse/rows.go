@@ -39,8 +39,16 @@ type record struct {
 	rows []row
 	// state is the row of users or accounts that the event brings up to date,
 	// nil if there is none. It counts only if the event is new, which the first
-	// of rows decides.
+	// of rows decides. An imported state has no rows, and always counts.
 	state *row
+}
+
+// schema returns the schema that all of the record goes to.
+func (r record) schema() string {
+	if len(r.rows) > 0 {
+		return r.rows[0].table.schema
+	}
+	return r.state.table.schema
 }
 
 // record maps an event to its rows.

@@ -1,0 +1,230 @@
+package warehouse
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/verobridge/verobridge/internal/event"
+)
+
+// lines are the lines of a file in memory.
+type lines struct {
+	rest   []string
+	number int64
+	read   string
+	// after, if it is not nil, is called after so many lines.
+	after  int64
+	broken func() error
+}
+
+func (l *lines) Next() (int64, []byte, bool, error) {
+	if l.broken != nil && l.number == l.after {
+		if err := l.broken(); err != nil {
+			return 0, nil, false, err
+		}
+	}
+	if len(l.rest) == 0 {
+		return 0, nil, false, io.EOF
+	}
+	line := l.rest[0]
+	l.rest, l.number, l.read = l.rest[1:], l.number+1, l.read+line+"\n"
+	return l.number, []byte(line), true, nil
+}
+
+func (l *lines) Digest() string { return fmt.Sprintf("%x", sha256.Sum256([]byte(l.read))) }
+
+func (l *lines) Close() error { return nil }
+
+func fileOf(text ...string) CallFile {
+	return CallFile{Origin: "/calls.ndjson", Open: func() (CallLines, error) { return &lines{rest: text}, nil }}
+}
+
+func numbered(from, to int) []string {
+	var calls []string
+	for i := from; i <= to; i++ {
+		calls = append(calls, fmt.Sprintf(
+			`{"type":"track","messageId":"m%d","userId":"u1","event":"Order Completed","properties":{"total":%d.50},"receivedAt":"2020-01-01T00:00:%02dZ","timestamp":"2020-01-01T00:00:00Z"}`, i, i, i%60))
+	}
+	return calls
+}
+
+func TestImportCalls(t *testing.T) {
+	t.Parallel()
+	f := open(t, Options{})
+	calls := append(numbered(1, 3),
+		`{"type":"identify","messageId":"i1","userId":"u1","traits":{"email":"a@example.com","plan":"pro"},"receivedAt":"2020-01-01T00:00:00Z"}`,
+		`{"type":"track","userId":"u1"}`,
+		`{"type":"track","messageId":"no JSON"`,
+		`{"type":"track","messageId":"w1","userId":"u1","event":"X","integrations":{"Warehouses":false}}`,
+		`{"type":"page","anonymousId":"a1","name":"Home"}`,
+	)
+	counts, err := f.Import(ImportOptions{Source: "app"}).Calls(t.Context(), fileOf(calls...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := ImportCounts{
+		Read: 8,
+		Tables: map[string]TableCount{
+			"app.tracks": {3, 3}, "app.order_completed": {3, 3}, "app.identifies": {1, 1}, "app.users": {1, 1},
+			"app.pages": {1, 1}, "verobridge.rejected_events": {2, 2},
+		},
+		Rejected: map[string]int64{"no_event_name": 1, "not_json": 1},
+		Skipped:  map[string]int64{"integrations_false": 1},
+	}
+	if diff := cmp.Diff(want, counts); diff != "" {
+		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+	f.want(`select id, total, received_at, "timestamp" from app.order_completed where id = 'm2'`,
+		`{"id":"m2","total":2.50,"received_at":"2020-01-01T00:00:02+00:00","timestamp":"2020-01-01T00:00:00+00:00"}`)
+	f.want("select count(*)::int from app.order_completed where uuid_ts > now() - interval '1 minute'", `{"count":3}`)
+	f.want("select id, email, plan from app.users", `{"id":"u1","email":"a@example.com","plan":"pro"}`)
+	f.want("select source, reason, detail, body from verobridge.rejected_events order by reason",
+		`{"source":"app","reason":"no_event_name","detail":"line 5 of /calls.ndjson: a track call needs the name of its event, a string in \"event\"","body":"{\"type\":\"track\",\"userId\":\"u1\"}"}`,
+		`{"source":"app","reason":"not_json","detail":"line 6 of /calls.ndjson: the line is not valid JSON","body":"{\"type\":\"track\",\"messageId\":\"no JSON\""}`)
+}
+
+// everything is what the tests of repetition compare: all rows but their load times.
+const everything = `select (select json_agg(t.id order by id) from app.tracks t) as tracks,
+	(select json_agg(json_build_array(p.id, p.name) order by id) from app.pages p) as pages,
+	(select json_agg(json_build_array(u.id, u.email) order by id) from app.users u) as users,
+	(select json_agg(d.column_value order by column_value) from app.discards d) as discards,
+	(select json_agg(r.body order by body) from verobridge.rejected_events r) as rejected`
+
+func TestImportCallsAgainChangesNothing(t *testing.T) {
+	t.Parallel()
+	f := open(t, Options{})
+	calls := append(numbered(1, 3), `{"type":"page","anonymousId":"a1","name":"Home"}`, `{"type":"track"}`,
+		`{"type":"track","messageId":"d1","userId":"u1","event":"Order Completed","properties":{"total":"much"}}`)
+	first, err := f.Import(ImportOptions{Source: "app"}).Calls(t.Context(), fileOf(calls...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := f.rows(everything)
+	for _, o := range []ImportOptions{{Source: "app"}, {Source: "app", Again: true}} {
+		again, err := f.Import(o).Calls(t.Context(), fileOf(calls...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(first, again); diff != "" {
+			t.Errorf("counts (-first +again):\n%s", diff)
+		}
+		if diff := cmp.Diff(before, f.rows(everything)); diff != "" {
+			t.Errorf("rows (-first +again):\n%s", diff)
+		}
+	}
+}
+
+// TestImportCallsGoesOn stops in the middle of a file. What was before is not
+// loaded again, unless the file is another one by then.
+func TestImportCallsGoesOn(t *testing.T) {
+	t.Parallel()
+	f := open(t, Options{})
+	all := numbered(1, importLines+20)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	opened := func(text []string, after int64, broken func() error) CallFile {
+		return CallFile{Origin: "/calls.ndjson", Open: func() (CallLines, error) {
+			return &lines{rest: text, after: after, broken: broken}, nil
+		}}
+	}
+	_, err := f.Import(ImportOptions{Source: "app"}).Calls(ctx, opened(all, importLines+10, func() error { stop(); return nil }))
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("stopped import: %v", err)
+	}
+	f.want("select count(*)::int from app.tracks", fmt.Sprintf(`{"count":%d}`, importLines))
+	f.exec("delete from app.tracks where id = 'm1'") // shows that it is not loaded again
+
+	counts, err := f.Import(ImportOptions{Source: "app"}).Calls(t.Context(), fileOf(all...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := counts.Tables["app.tracks"]; n.Read != importLines+20 || counts.Missing() != 0 {
+		t.Errorf("counts of both runs: %+v", counts)
+	}
+	f.want("select count(*)::int from app.tracks", fmt.Sprintf(`{"count":%d}`, importLines+19))
+
+	other := append([]string{strings.Replace(all[0], "m1", "other", 1)}, all[1:]...)
+	counts, err = f.Import(ImportOptions{Source: "app"}).Calls(t.Context(), fileOf(other...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if counts.Read != importLines+20 {
+		t.Errorf("of another file of that name %d lines were read", counts.Read)
+	}
+	f.want("select id from app.tracks where id in ('m1', 'other')", `{"id":"other"}`)
+}
+
+// Lines before one that cannot be read are imported.
+func TestImportCallsOfABrokenFile(t *testing.T) {
+	t.Parallel()
+	f := open(t, Options{})
+	broken := errors.New("unexpected EOF")
+	_, err := f.Import(ImportOptions{Source: "app"}).Calls(t.Context(), CallFile{Origin: "/f.gz", Open: func() (CallLines, error) {
+		return &lines{rest: numbered(1, 5), after: 3, broken: func() error { return broken }}, nil
+	}})
+	if !errors.Is(err, broken) {
+		t.Errorf("error %v, want the file's", err)
+	}
+	f.want("select count(*)::int from app.tracks", `{"count":3}`)
+}
+
+func TestImportLeavesErasedPeopleOut(t *testing.T) {
+	t.Parallel()
+	f := open(t, Options{})
+	o := ImportOptions{Source: "app", Suppressed: func(e event.Event) bool { return e.UserID() == "u1" }}
+	counts, err := f.Import(o).Calls(t.Context(), fileOf(append(numbered(1, 2), `{"type":"page","messageId":"p","userId":"u2"}`)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if counts.Skipped["suppressed"] != 2 || counts.Tables["app.pages"].Present != 1 {
+		t.Errorf("counts %+v", counts)
+	}
+	f.want("select id from app.tracks")
+}
+
+// A row that Postgres refuses is kept with its place, and the others get in.
+func TestImportSetsRefusedRowsAside(t *testing.T) {
+	t.Parallel()
+	f := open(t, Options{})
+	if err := f.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.exec("alter table app.tracks add constraint no_two check (id <> 'm2')")
+	counts, err := f.Import(ImportOptions{Source: "app"}).Calls(t.Context(), fileOf(numbered(1, 3)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if counts.Rejected["row_refused"] != 1 || counts.Missing() != 0 {
+		t.Errorf("counts %+v", counts)
+	}
+	f.want("select id from app.order_completed order by id", `{"id":"m1"}`, `{"id":"m3"}`)
+	f.want(`select reason, detail like 'line 2 of /calls.ndjson:%' as "placed" from verobridge.rejected_events`, `{"reason":"row_refused","placed":true}`)
+}
+
+// A table that stays locked ends the import, which goes on where it was.
+func TestImportWaitsForATable(t *testing.T) {
+	t.Parallel()
+	f := open(t, Options{LockTimeout: 10 * time.Millisecond, LockPause: 10 * time.Millisecond})
+	if err := f.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	release := f.holding("lock table app.tracks in access exclusive mode")
+	waited := false
+	o := ImportOptions{Source: "app", Patience: 50 * time.Millisecond, Progress: func(p ImportProgress) { waited = waited || p.Waiting != nil }}
+	if _, err := f.Import(o).Calls(t.Context(), fileOf(numbered(1, 3)...)); err == nil || !waited {
+		t.Fatalf("import into a locked table: %v, said that it waits: %v", err, waited)
+	}
+	release()
+	counts, err := f.Import(o).Calls(t.Context(), fileOf(numbered(1, 3)...))
+	if err != nil || counts.Tables["app.tracks"] != (TableCount{3, 3}) {
+		t.Errorf("import afterwards: %+v, %v", counts, err)
+	}
+}

@@ -1,0 +1,53 @@
+package warehouse
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// verify counts the rows of items, and how many of them are there.
+func (im *Import) verify(ctx context.Context, items []*item, counts *ImportCounts) error {
+	ids := make(map[table][]string)
+	for _, it := range items {
+		for _, r := range it.record.rows {
+			ids[r.table] = append(ids[r.table], r.id)
+		}
+		if s := it.record.state; s != nil {
+			ids[s.table] = append(ids[s.table], s.id)
+		}
+	}
+	for _, t := range slices.SortedFunc(maps.Keys(ids), compareTables) {
+		n, err := im.loader.present(ctx, t, ids[t])
+		if err != nil {
+			return fmt.Errorf("count the rows of %s.%s: %w", t.schema, t.name, err)
+		}
+		counts.count(t.schema+"."+t.name, n)
+	}
+	return nil
+}
+
+// present counts ids, those that the table's key can hold, and how many of them
+// the table has.
+func (l *Loader) present(ctx context.Context, t table, ids []string) (n TableCount, err error) {
+	l.mu.Lock()
+	_, err = l.catalog.read(ctx, l.pool, t.schema)
+	rel := l.catalog.relation(t)
+	l.mu.Unlock()
+	if err != nil || rel == nil {
+		return TableCount{Read: int64(len(ids))}, err
+	}
+	typ := rel.columns["id"]
+	keys := make([]string, 0, len(ids))
+	for _, id := range ids {
+		if key, ok := typ.cast(value{text, id}); ok {
+			keys = append(keys, key)
+		}
+	}
+	sql := fmt.Sprintf("select count(*) from unnest($1::text[]::%s[]) k (id) where exists (select from %s t where t.id = k.id)",
+		typ, t.quoted())
+	err = l.pool.QueryRow(ctx, sql, keys).Scan(&n.Present)
+	n.Read = int64(len(keys))
+	return n, err
+}
