@@ -10,6 +10,9 @@ import (
 // maxColumns is Postgres' limit for a table. Dropped columns count.
 const maxColumns = 1600
 
+// MostColumns is the greatest Options.MaxColumns that makes sense.
+const MostColumns = maxColumns - 1
+
 // catalog is what we know of the schemas' tables. The database is the truth:
 // tables that others made or altered are taken as they are, and the catalog is
 // read again when a statement shows that it is out of date.

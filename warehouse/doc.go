@@ -39,6 +39,11 @@
 // commits. An event's rows are committed together. Outcomes are given after the
 // commit.
 //
+// # Older data
+//
+// An import (import.go) makes rows of files of calls, or of the tables of another
+// schema, and loads them as those of events. It counts what is there afterwards.
+//
 // # Failure handling
 //
 // failure.go judges an error by its SQLSTATE:

@@ -3,6 +3,7 @@ package warehouse
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +20,10 @@ import (
 type lines struct {
 	rest   []string
 	number int64
-	read   string
+	read   interface {
+		io.Writer
+		Sum([]byte) []byte
+	}
 	// after, if it is not nil, is called after so many lines.
 	after  int64
 	broken func() error
@@ -35,16 +39,17 @@ func (l *lines) Next() (int64, []byte, bool, error) {
 		return 0, nil, false, io.EOF
 	}
 	line := l.rest[0]
-	l.rest, l.number, l.read = l.rest[1:], l.number+1, l.read+line+"\n"
+	l.rest, l.number = l.rest[1:], l.number+1
+	_, _ = io.WriteString(l.read, line+"\n")
 	return l.number, []byte(line), true, nil
 }
 
-func (l *lines) Digest() string { return fmt.Sprintf("%x", sha256.Sum256([]byte(l.read))) }
+func (l *lines) Digest() string { return hex.EncodeToString(l.read.Sum(nil)) }
 
 func (l *lines) Close() error { return nil }
 
 func fileOf(text ...string) CallFile {
-	return CallFile{Origin: "/calls.ndjson", Open: func() (CallLines, error) { return &lines{rest: text}, nil }}
+	return CallFile{Origin: "/calls.ndjson", Open: func() (CallLines, error) { return &lines{rest: text, read: sha256.New()}, nil }}
 }
 
 func numbered(from, to int) []string {
@@ -132,7 +137,7 @@ func TestImportCallsGoesOn(t *testing.T) {
 	defer stop()
 	opened := func(text []string, after int64, broken func() error) CallFile {
 		return CallFile{Origin: "/calls.ndjson", Open: func() (CallLines, error) {
-			return &lines{rest: text, after: after, broken: broken}, nil
+			return &lines{rest: text, read: sha256.New(), after: after, broken: broken}, nil
 		}}
 	}
 	_, err := f.Import(ImportOptions{Source: "app"}).Calls(ctx, opened(all, importLines+10, func() error { stop(); return nil }))
@@ -168,7 +173,7 @@ func TestImportCallsOfABrokenFile(t *testing.T) {
 	f := open(t, Options{})
 	broken := errors.New("unexpected EOF")
 	_, err := f.Import(ImportOptions{Source: "app"}).Calls(t.Context(), CallFile{Origin: "/f.gz", Open: func() (CallLines, error) {
-		return &lines{rest: numbered(1, 5), after: 3, broken: func() error { return broken }}, nil
+		return &lines{rest: numbered(1, 5), read: sha256.New(), after: 3, broken: func() error { return broken }}, nil
 	}})
 	if !errors.Is(err, broken) {
 		t.Errorf("error %v, want the file's", err)

@@ -72,15 +72,12 @@ func (si *schemaImport) keep(ctx context.Context, batch []discard) error {
 	if len(batch) == 0 {
 		return nil
 	}
-	of := table{si.schema, *batch[0].table}
-	if si.rudder {
-		of.name = withoutRudderPrefix(of.name)
-	}
+	of := table{si.schema, si.here[*batch[0].table]}
 	si.loader.mu.Lock()
 	known := si.loader.catalog.relation(of) != nil
 	si.loader.mu.Unlock()
 	if !known {
-		si.from.LeftOut(discardsTable, "there is no table "+of.name+" here that those of it are about")
+		si.from.LeftOut(discardsTable, "there is no table "+*batch[0].table+" that some of them are about")
 		return nil
 	}
 	var columns [5][]*string

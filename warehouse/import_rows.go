@@ -81,7 +81,9 @@ func (t *sourceTable) has(column string) bool {
 }
 
 // isEvent says whether it is the table of an event, which its rows name.
-func (t *sourceTable) isEvent() bool { return t.name != "tracks" && t.has("event") && t.has("event_text") }
+func (t *sourceTable) isEvent() bool {
+	return t.name != "tracks" && t.has("event") && t.has("event_text")
+}
 
 // standard returns the columns that the table here has in any case.
 func (t *sourceTable) standard() columns {

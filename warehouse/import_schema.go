@@ -36,6 +36,8 @@ type schemaImport struct {
 	conn   *pgx.Conn
 	origin string // host/database/schema
 	rudder bool
+	// here are the names that RudderStack's tables have here.
+	here map[string]string
 }
 
 // Schema imports the tables of another schema, which may be in another
@@ -57,7 +59,7 @@ func (im *Import) Schema(ctx context.Context, from SchemaSource) (ImportCounts, 
 		return counts, fmt.Errorf("reach the database to import from: %w", err)
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	si := &schemaImport{Import: im, from: from, conn: conn, origin: originOf(conn.Config(), from.Schema)}
+	si := &schemaImport{Import: im, from: from, conn: conn, origin: originOf(conn.Config(), from.Schema), here: make(map[string]string)}
 	if si.from.LeftOut == nil {
 		si.from.LeftOut = func(string, string) {}
 	}
@@ -115,6 +117,9 @@ func (si *schemaImport) table(ctx context.Context, name string, rel *relation) (
 		si.from.LeftOut(name, "it has no column id")
 		return ImportCounts{}, nil
 	}
+	if err := si.nameHere(ctx, name, rel); err != nil {
+		return ImportCounts{}, err
+	}
 	t := si.plan(name, rel)
 	tx, err := si.conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
 	if err != nil {
@@ -152,6 +157,28 @@ func (si *schemaImport) plan(name string, rel *relation) *sourceTable {
 	return t
 }
 
+// nameHere finds out what a table is called here: RudderStack's names of events
+// are not always ours, but their rows say what the event is called.
+func (si *schemaImport) nameHere(ctx context.Context, name string, rel *relation) error {
+	si.here[name] = name
+	if !si.rudder {
+		return nil
+	}
+	si.here[name] = withoutRudderPrefix(name)
+	if name == "tracks" || rel.columns["event_text"] == "" {
+		return nil
+	}
+	rows, err := si.conn.Query(ctx, "select event_text::text from "+table{si.from.Schema, name}.quoted()+" where event_text is not null limit 1")
+	if err != nil {
+		return err
+	}
+	said, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err == nil && len(said) == 1 {
+		si.here[name] = eventTable(said[0])
+	}
+	return err
+}
+
 // columnHere returns the column that one of the other schema becomes. RudderStack
 // puts an underscore before a word that SQL reserves, and divides words where
 // Segment does not: if there is a column with the same letters here, it is that.
@@ -163,7 +190,7 @@ func (si *schemaImport) columnHere(name, column string) string {
 	letters := strings.ReplaceAll(here, "_", "")
 	si.loader.mu.Lock()
 	defer si.loader.mu.Unlock()
-	rel := si.loader.catalog.relation(table{si.schema, withoutRudderPrefix(name)})
+	rel := si.loader.catalog.relation(table{si.schema, si.here[name]})
 	if rel == nil || rel.columns[here] != "" {
 		return here
 	}

@@ -52,6 +52,7 @@ Run it:                        verobridge serve --config verobridge.yaml`,
 		tortureCommand(),
 		migrateCommand(env),
 		checkCommand(env),
+		importCommand(env),
 		versionCommand(),
 	)
 	root.CompletionOptions.HiddenDefaultCmd = true
