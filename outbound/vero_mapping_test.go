@@ -1,6 +1,11 @@
 package outbound
 
 import (
+	"fmt"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -175,6 +180,35 @@ func TestOrderedProductsAreBounded(t *testing.T) {
 	o.Browsers = map[string]Browser{"app": {Events: []string{"order_completed"}}}
 	if got := len(newTestMapping(t, o).plan(accept(t, order(3))).Requests); got != 1 {
 		t.Errorf("an order from a browser makes %d calls, want one", got)
+	}
+}
+
+// docs/mapping.md has the value that each preset gives to each option.
+func TestPresetsAreDocumented(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../docs/mapping.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := regexp.MustCompile("(?m)^\\| ([a-z_]+) \\| `(.+?)` \\| `(.+?)` \\| `(.+?)` \\|$")
+	documented := make(map[string][]string)
+	for _, match := range row.FindAllStringSubmatch(string(text), -1) {
+		documented[match[1]] = match[2:]
+	}
+	off := []string{"delete_event", "ordered_products"} // in all presets
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[Mapping]()) {
+		option := field.Tag.Get("yaml")
+		var want []string
+		for _, preset := range []string{PresetDefault, PresetSegment, PresetRudderStack} {
+			value := reflect.ValueOf(presets[preset]).FieldByIndex(field.Index)
+			if value.IsZero() != slices.Contains(off, option) {
+				t.Errorf("preset %s has %v for %s", preset, value, option)
+			}
+			want = append(want, strings.ReplaceAll(fmt.Sprint(value), " ", ", "))
+		}
+		if diff := cmp.Diff(want, documented[option]); diff != "" && !slices.Contains(off, option) {
+			t.Errorf("%s (-presets +docs/mapping.md):\n%s", option, diff)
+		}
 	}
 }
 

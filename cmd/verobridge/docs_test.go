@@ -41,26 +41,28 @@ func blocks(text, language string) []string {
 // metricNames are the names of verobridge's metrics in a text.
 var metricNames = regexp.MustCompile(`verobridge_[a-z_]+`)
 
-func TestReadmeSettingsAreValid(t *testing.T) {
+func TestSettingsInDocsAreValid(t *testing.T) {
 	t.Parallel()
-	examples := blocks(readDoc(t, "README.md"), "yaml")
-	if len(examples) == 0 {
-		t.Fatal("README.md has no settings")
-	}
-	for _, example := range examples {
-		if _, err := parseSettings("README.md", []byte(example), everySet); err != nil {
-			t.Errorf("%v\n%s", err, example)
+	for _, name := range []string{"README.md", "docs/mapping.md"} {
+		examples := blocks(readDoc(t, name), "yaml")
+		if len(examples) == 0 {
+			t.Fatalf("%s has no settings", name)
+		}
+		for _, example := range examples {
+			if _, err := parseSettings(name, []byte(example), everySet); err != nil {
+				t.Errorf("%v\n%s", err, example)
+			}
 		}
 	}
 }
 
-// The table of settings names every setting there is, and no other, with the
-// default that it has.
-func TestReadmeListsEverySetting(t *testing.T) {
+// The tables of settings, the mapping's on a page of its own, name every setting
+// there is, and no other, with the default that it has.
+func TestDocsListEverySetting(t *testing.T) {
 	t.Parallel()
 	documented := make(map[string]string)
-	row := regexp.MustCompile("(?m)^\\| `([a-z_.\\[\\]]+)` \\|(.*?)\\| .+ \\|$")
-	for _, match := range row.FindAllStringSubmatch(readDoc(t, "README.md"), -1) {
+	row := regexp.MustCompile("(?m)^\\| `([a-z_.\\[\\]*]+)` \\|(.*?)\\| .+ \\|$")
+	for _, match := range row.FindAllStringSubmatch(readDoc(t, "README.md")+readDoc(t, "docs/mapping.md"), -1) {
 		documented[match[1]] = strings.Trim(match[2], "` ")
 	}
 	defaults := make(map[string]string)
@@ -68,15 +70,15 @@ func TestReadmeListsEverySetting(t *testing.T) {
 	for path, value := range defaults {
 		got, ok := documented[path]
 		if !ok {
-			t.Errorf("README.md does not list %s", path)
+			t.Errorf("no table lists %s", path)
 		}
 		if value != "" && got != value {
-			t.Errorf("README.md says that %s defaults to %q, it does to %q", path, got, value)
+			t.Errorf("a table says that %s defaults to %q, it does to %q", path, got, value)
 		}
 	}
 	for path := range documented {
 		if _, ok := defaults[path]; !ok {
-			t.Errorf("README.md lists %s, which is no setting", path)
+			t.Errorf("a table lists %s, which is no setting", path)
 		}
 	}
 }
@@ -90,6 +92,8 @@ func listSettings(v reflect.Value, path string, into map[string]string) {
 		}
 	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Struct:
 		listSettings(reflect.Zero(v.Type().Elem()), path+"[]", into)
+	case v.Kind() == reflect.Map && v.Type().Elem().Kind() == reflect.Struct:
+		listSettings(reflect.Zero(v.Type().Elem()), path+".*", into)
 	case v.IsZero(), v.Kind() == reflect.Slice:
 		into[path] = ""
 	default:
@@ -118,7 +122,7 @@ func TestReadmeQueriesRun(t *testing.T) {
 func TestDocumentLinks(t *testing.T) {
 	t.Parallel()
 	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
-	for _, name := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md", "docs/operations.md", "docs/analysts.md", "docs/performance.md", "docs/decisions/README.md"} {
+	for _, name := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md", "docs/operations.md", "docs/mapping.md", "docs/analysts.md", "docs/performance.md", "docs/decisions/README.md"} {
 		for _, match := range link.FindAllStringSubmatch(readDoc(t, name), -1) {
 			if _, err := os.Stat(filepath.Join("../..", filepath.Dir(name), match[1])); err != nil {
 				t.Errorf("%s links to %s: %v", name, match[1], err)

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/verobridge/verobridge/outbound"
@@ -14,7 +15,12 @@ type destinationSettings struct {
 	AuthToken string `yaml:"auth_token"`
 	URL       string `yaml:"url"`
 	WriteKey  string `yaml:"write_key"`
-	Preset    string `yaml:"preset"`
+
+	// What is sent: how events become calls of Vero, and who must have agreed.
+	Preset  string                        `yaml:"preset"`
+	Mapping outbound.Mapping              `yaml:"mapping"`
+	Events  map[string]outbound.EventRule `yaml:"events"`
+	Consent outbound.Consent              `yaml:"consent"`
 
 	// How calls are made. Zero is the default.
 	AllowPrivate bool          `yaml:"allow_private"`
@@ -41,7 +47,9 @@ func (s settings) validateDestinations(problem problemFunc) {
 			problem(at("name"), "%s", why)
 		}
 		names[d.Name] = true
-		d.validateCalls(func(key, format string, args ...any) { problem(at(key), format, args...) })
+		within := func(key, format string, args ...any) { problem(at(key), format, args...) }
+		d.validateCalls(within)
+		d.validateMapping(within)
 		switch d.Type {
 		case typeVero:
 			if d.AuthToken == "" {
@@ -57,6 +65,23 @@ func (s settings) validateDestinations(problem problemFunc) {
 		default:
 			problem(at("type"), "must be vero or segment, not %q", d.Type)
 		}
+	}
+}
+
+// validateMapping checks what is sent.
+func (d destinationSettings) validateMapping(problem problemFunc) {
+	if d.Type == typeSegment {
+		for _, option := range []struct {
+			key string
+			set bool
+		}{{"preset", d.Preset != ""}, {"mapping", !reflect.ValueOf(d.Mapping).IsZero()}, {"events", d.Events != nil}} {
+			if option.set {
+				problem(option.key, "means nothing for type segment, which gets events as they came; remove it")
+			}
+		}
+	}
+	for _, p := range (outbound.VeroOptions{Preset: d.Preset, Mapping: d.Mapping, Events: d.Events, Consent: d.Consent}).Problems() {
+		problem(p.Setting, "%s", p.Text)
 	}
 }
 

@@ -65,8 +65,12 @@ func (r *settingsReader) read(node *yaml.Node, want reflect.Type, path string) {
 	r.lines[path] = node.Line
 	switch {
 	case node.Kind == yaml.ScalarNode && node.Tag == "!!null":
+	case want.Kind() == reflect.Pointer:
+		r.read(node, want.Elem(), path)
 	case want.Kind() == reflect.Struct:
 		r.readKeys(node, want, path)
+	case want.Kind() == reflect.Map:
+		r.readMap(node, want, path)
 	case want.Kind() == reflect.Slice:
 		if node.Kind != yaml.SequenceNode {
 			r.problem(path, "must be a list")
@@ -123,6 +127,17 @@ func (r *settingsReader) readKeys(node *yaml.Node, want reflect.Type, path strin
 			continue
 		}
 		r.read(value, field, inner)
+	}
+}
+
+// readMap reads keys that are of the user's choice.
+func (r *settingsReader) readMap(node *yaml.Node, want reflect.Type, path string) {
+	if node.Kind != yaml.MappingNode {
+		r.problem(path, "must hold keys with values, as in {a: b}")
+		return
+	}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		r.read(node.Content[i+1], want.Elem(), path+"."+node.Content[i].Value)
 	}
 }
 

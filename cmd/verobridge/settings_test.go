@@ -109,6 +109,59 @@ destinations:
 	}
 }
 
+// What is sent to a destination, option by option and event by event.
+func TestSettingsOfMapping(t *testing.T) {
+	t.Parallel()
+	s, err := parseSettings("f.yaml", []byte(`
+warehouse: {url: "postgres://localhost/db"}
+sources: [{name: app, write_keys: [k1], destinations: [vero]}]
+destinations:
+  - name: vero
+    type: vero
+    auth_token: t
+    preset: segment
+    mapping: {id: [user_id, email], dedup: message_id, ordered_products: true, delete_event: User Deleted}
+    consent: {required: [marketing], unknown: deny}
+    events:
+      Order Completed:
+        name: Bought
+        if:
+          properties.total: {greater: 20, less: 1e3}
+          traits.plan: {in: [pro, 7], not: "${PLAN}"}
+          context.locale: {exists: true, equals: de}
+        properties: {only: [total], rename: {total: amount}, add: {shop: ulm, n: 1.5, yes: true}}
+      page: {drop: true, properties: {drop: [title]}}
+`), environmentOf(map[string]string{"PLAN": "internal"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	greater, less := 20.0, 1000.0
+	exists := true
+	want := destinationSettings{
+		Name: "vero", Type: "vero", AuthToken: "t", Preset: "segment",
+		Mapping: outbound.Mapping{ID: []string{"user_id", "email"}, Dedup: "message_id", OrderedProducts: true, DeleteEvent: "User Deleted"},
+		Consent: outbound.Consent{Required: []string{"marketing"}, Unknown: "deny"},
+		Events: map[string]outbound.EventRule{
+			"Order Completed": {
+				Name: "Bought",
+				If: map[string]outbound.Condition{
+					"properties.total": {Greater: &greater, Less: &less},
+					"traits.plan":      {In: []any{"pro", 7}, Not: "internal"},
+					"context.locale":   {Exists: &exists, Equals: "de"},
+				},
+				Properties: outbound.PropertyRules{
+					Only: []string{"total"}, Rename: map[string]string{"total": "amount"},
+					Add: map[string]any{"shop": "ulm", "n": 1.5, "yes": true},
+				},
+			},
+			"page": {Drop: true, Properties: outbound.PropertyRules{Drop: []string{"title"}}},
+		},
+	}
+	if diff := cmp.Diff([]destinationSettings{want}, s.Destinations); diff != "" {
+		t.Errorf("destinations (-want +got):\n%s", diff)
+	}
+}
+
 // Each mistake is answered with the key, its line and what to do.
 func TestSettingsErrorsNameKeyLineAndCure(t *testing.T) {
 	t.Parallel()
@@ -163,6 +216,18 @@ destinations:
 		{"a rate in words", "write_keys: [k2]", "write_keys: [k2], rate_limit: fast", `f.yaml:5: sources[1].rate_limit must be a number`},
 		{"no URL", "postgres://localhost/db", "hello", `f.yaml:2: warehouse.url must look like postgres://`},
 		{"an unescaped password", "postgres://localhost/db", "postgres://u:p@ss/word@localhost/db", `f.yaml:2: warehouse.url must look like postgres://`},
+		{"unknown preset", "auth_token: t", "auth_token: t, preset: mine", `f.yaml:7: destinations[0].preset must be default, none, rudderstack or segment, not "mine"`},
+		{"unknown option", "auth_token: t", "auth_token: t, mapping: {pages: none}", `f.yaml:7: destinations[0].mapping.pages is not a setting; the settings here are context, created_at, dedup`},
+		{"value of an option", "auth_token: t", "auth_token: t, mapping: {page: off}", `f.yaml:7: destinations[0].mapping.page must be default, segment, rudderstack or none, not "off"`},
+		{"place of an id", "auth_token: t", "auth_token: t, mapping: {id: [userId]}", `f.yaml:7: destinations[0].mapping.id[0] must be user_id, trait_id, anonymous_id or email, not "userId"`},
+		{"events as a list", "auth_token: t", "auth_token: t, events: [Ping]", `f.yaml:7: destinations[0].events must hold keys with values, as in {a: b}`},
+		{"unknown key of an event", "auth_token: t", "auth_token: t, events: {Ping: {rename: x}}", `f.yaml:7: destinations[0].events.Ping.rename is not a setting; the settings here are drop, if, name, properties`},
+		{"condition without a test", "auth_token: t", "auth_token: t, events: {Ping: {if: {properties.total: {}}}}", `f.yaml:7: destinations[0].events.Ping.if.properties.total has no test; write one of equals, not`},
+		{"condition on a bare field", "auth_token: t", "auth_token: t, events: {Ping: {if: {total: {equals: 1}}}}", `f.yaml:7: destinations[0].events.Ping.if.total is no field; write it as properties.total`},
+		{"bound in words", "auth_token: t", "auth_token: t, events: {Ping: {if: {properties.total: {greater: much}}}}", `f.yaml:7: destinations[0].events.Ping.if.properties.total.greater must be a number`},
+		{"constant that is a list", "auth_token: t", "auth_token: t, events: {Ping: {properties: {add: {a: [1]}}}}", `f.yaml:7: destinations[0].events.Ping.properties.add.a must be a single value`},
+		{"consent in words", "auth_token: t", "auth_token: t, consent: {required: [a], unknown: maybe}", `f.yaml:7: destinations[0].consent.unknown must be allow or deny, not "maybe"`},
+		{"mapping of a relay", "type: vero, auth_token: t", `type: segment, url: "https://example.com", write_key: w, mapping: {page: none}`, `f.yaml:7: destinations[0].mapping means nothing for type segment`},
 		{"not YAML", "sources:", "sources: [", `f.yaml is not valid YAML`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
