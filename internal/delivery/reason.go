@@ -40,6 +40,7 @@ const (
 
 	// Waiting.
 	ReasonBehind      Reason = "behind_earlier_event"
+	ReasonReplayed    Reason = "replayed"
 	ReasonThrottled   Reason = "throttled"
 	ReasonServerError Reason = "server_error"
 	ReasonUnanswered  Reason = "unanswered"
@@ -93,6 +94,7 @@ var sentences = map[Reason]string{
 	ReasonUnanswered:      "waits, because a request went out and no answer came back; it is repeated while that is harmless",
 	ReasonAmbiguous:       "unknown whether it arrived: a request went out, no answer came back, and it is too late to repeat it without risking a second effect; look in Vero, then retry or drop it",
 	ReasonBehind:          "waits for its turn, behind earlier events",
+	ReasonReplayed:        "waits to be sent again, as somebody asked",
 	ReasonThrottled:       "waits, because the destination asked us to slow down",
 	ReasonServerError:     "waits, because the destination answered with an error of its own",
 	ReasonUnreachable:     "waits, because the destination did not answer",

@@ -38,6 +38,21 @@
 // An event that its destination holds until its person is known is settled: what
 // becomes of it comes back with a later event, or from a sweep (sweep.go).
 //
+// # Sending again
+//
+// What people ask to send again, settled events (Replay) and dead letters (Retry),
+// goes through a stream for each destination to a drain of its own (feed.go). The
+// two drains of a destination take turns: the live one whenever it has something
+// to do or is paused, a replay while the live one waits for events, for a batch of
+// what its rate allows in a second. So neither what comes in nor the destination's
+// limits suffer, and an event that is sent again and fails holds up replays only.
+//
+//	events ──▶ live drain ────┐ turn
+//	                          ├──▶ Deliver
+//	replay ──▶ replay drain ──┘
+//	  ▲
+//	  └── Replay(events), Retry(dead letters)
+//
 // # Failure handling
 //
 //	a record cannot be written        Append returns an error; nothing was promised

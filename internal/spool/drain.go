@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -17,6 +18,8 @@ import (
 const (
 	// idleWait is how long a drain waits for a record before it looks around.
 	idleWait = 5 * time.Second
+	// replayWait is the same for a replay: somebody may be looking on.
+	replayWait = time.Second
 	// shortWait is the least time to wait for a record: a shorter fetch is likely
 	// to end just as the server sends one.
 	shortWait = 100 * time.Millisecond
@@ -41,15 +44,19 @@ type DrainOptions struct {
 	// Unordered says that the destination does not care for the order of a
 	// person's events, so that none waits behind another. Defaults to false.
 	Unordered bool
+	// ReplayRate is how many events a second are sent again, for replays that do
+	// not say it themselves. Defaults to 50.
+	ReplayRate float64
 }
 
-// drain hands the events of the spool to one destination, in one goroutine.
+// drain hands the events of one feed to a destination, in one goroutine.
 //
-//	stream ──cursor──▶ window ──┐                ┌─▶ done: progress moves on
+//	feed   ──cursor──▶ window ──┐                ┌─▶ done: progress moves on
 //	                            ├─ offer ─ judge ┼─▶ retry lane
 //	retry lane ──when due───────┘                └─▶ stays in the window
 type drain struct {
 	spool       *Spool
+	feed        feed
 	destination delivery.Destination
 	o           DrainOptions
 	log         *slog.Logger
@@ -65,42 +72,63 @@ type drain struct {
 	savedAt time.Time
 	sweptAt time.Time
 	pause   pause
+	// turn belongs to whoever may ask the destination: the live drain whenever it
+	// has something to do, else a replay for one batch.
+	turn *sync.Mutex
+	// pace bounds how fast a replay goes, nil for the live drain.
+	pace *pace
 }
 
 // Drain hands events to a destination until ctx ends, and settles what comes
-// of them. It returns an error only if it cannot start. Whatever is not settled
-// when it returns comes again, in order, the next time.
+// of them: those that come in, and, while there are none, those that people
+// asked to send again (Replay). It returns an error only if it cannot start.
+// Whatever is not settled when it returns comes again, in order, the next time.
 func (s *Spool) Drain(ctx context.Context, d delivery.Destination, o DrainOptions) error {
 	o.MaxEvents = cmp.Or(o.MaxEvents, 1000)
 	if o.Accept == nil {
 		o.Accept = func(event.Event) (bool, delivery.Reason) { return true, "" }
 	}
-	dr := &drain{spool: s, destination: d, o: o, log: s.log.With("destination", d.Name()), clock: s.clock}
-	if err := dr.open(ctx); err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
-		return fmt.Errorf("drain %s: %w", d.Name(), err)
+	turn := new(sync.Mutex)
+	live := &drain{
+		spool: s, feed: liveFeed(d.Name()), destination: d, o: o,
+		log: s.log.With("destination", d.Name()), clock: s.clock, turn: turn,
 	}
-	dr.run(ctx)
+	replay := &drain{
+		spool: s, feed: replayFeed(d.Name()), destination: d, o: o,
+		log: live.log.With("replay", true), clock: s.clock, turn: turn, pace: newPace(o.ReplayRate),
+	}
+	for _, dr := range []*drain{live, replay} {
+		if err := dr.open(ctx); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("drain %s: %w", dr.feed.reader, err)
+		}
+	}
+	turn.Lock()
+	var replays sync.WaitGroup
+	replays.Go(func() { replay.run(ctx) })
+	live.run(ctx)
+	turn.Unlock()
+	replays.Wait()
 	return nil
 }
 
 // open finds where the destination was when the program stopped.
 func (d *drain) open(ctx context.Context) error {
 	var err error
-	if d.progress, err = d.spool.loadProgress(ctx, eventsStream, d.destination.Name()); err != nil {
+	if d.progress, err = d.spool.loadProgress(ctx, d.feed.stream, d.feed.reader); err != nil {
 		return err
 	}
 	if err := d.openLane(ctx); err != nil {
 		return err
 	}
-	events, err := d.spool.js.Stream(ctx, eventsStream)
+	stream, err := d.spool.js.Stream(ctx, d.feed.stream)
 	if err != nil {
 		return err
 	}
-	d.restart = events.CachedInfo().State.LastSeq
-	d.cursor = d.spool.newCursor(eventsStream, d.progress.Next)
+	d.restart = stream.CachedInfo().State.LastSeq
+	d.cursor = d.spool.newCursor(d.feed.stream, d.progress.Next)
 	return nil
 }
 
@@ -126,14 +154,14 @@ func (d *drain) step(ctx context.Context) error {
 		return err
 	}
 	// Half of a batch is for fresh events, however much waits.
-	items, err := d.dueItems(ctx, d.clock.now(), max(1, d.o.MaxEvents/2))
+	items, err := d.dueItems(ctx, d.clock.now(), max(1, d.limit()/2))
 	if err != nil {
 		return err
 	}
 	if err := d.fill(ctx, len(items) == 0); err != nil {
 		return err
 	}
-	items = append(items, d.window.unhandled(max(1, d.o.MaxEvents-len(items)))...)
+	items = append(items, d.window.unhandled(max(1, d.limit()-len(items)))...)
 	if len(items) == 0 {
 		return d.passOver(ctx)
 	}
@@ -145,14 +173,16 @@ func (d *drain) step(ctx context.Context) error {
 func (d *drain) fill(ctx context.Context, wait bool) error {
 	var patience time.Duration
 	if wait && d.window.open == 0 {
-		patience = idleWait
+		if patience = idleWait; d.pace != nil {
+			patience = replayWait
+		}
 		if at, any := d.lane.nextDue(); any {
 			patience = max(shortWait, min(patience, at.Sub(d.clock.now())))
 		}
 		patience = d.clock.wait(patience)
 	}
 	for d.window.open < d.o.MaxEvents && len(d.window.records) < maxWindow && d.window.bytes < maxWindowBytes {
-		records, err := d.cursor.read(ctx, patience)
+		records, err := d.read(ctx, patience)
 		if err != nil || len(records) == 0 {
 			return err
 		}
@@ -165,6 +195,16 @@ func (d *drain) fill(ctx context.Context, wait bool) error {
 		d.window.advance(&d.progress)
 	}
 	return nil
+}
+
+// read reads records. While the live drain waits for them it is the turn of the
+// replays.
+func (d *drain) read(ctx context.Context, patience time.Duration) ([]jetstream.Msg, error) {
+	if d.pace == nil && patience > 0 {
+		d.turn.Unlock()
+		defer d.turn.Lock()
+	}
+	return d.cursor.read(ctx, patience)
 }
 
 // take adds a record to the window.
@@ -184,11 +224,14 @@ func (d *drain) take(ctx context.Context, record jetstream.Msg) error {
 			return err
 		}
 	}
+	again := readReplayed(record.Headers(), len(events))
+	r.rate = again.Rate
 	for i, e := range events {
 		it := d.newItem(e, origin{seq, i})
-		if r.handled.has(i) || it.skip == notWanted {
+		if r.handled.has(i) || it.skip == notWanted && !d.feed.asked {
 			continue
 		}
+		it.attempts = again.Attempts[i]
 		r.items = append(r.items, it)
 	}
 	d.window.add(r)
@@ -228,11 +271,11 @@ func (d *drain) passOver(ctx context.Context) error {
 // save writes down what is done.
 func (d *drain) save(ctx context.Context) error {
 	d.window.advance(&d.progress)
-	if d.savedAt = d.clock.now(); d.progress.Next-1 == d.spool.doneBy(d.destination.Name()) && len(d.progress.Handled) == 0 {
+	if d.savedAt = d.clock.now(); d.progress.Next-1 == d.spool.doneBy(d.feed.reader) && len(d.progress.Handled) == 0 {
 		return nil
 	}
 	return d.insist(ctx, func(ctx context.Context) error {
-		return d.spool.saveProgress(ctx, d.destination.Name(), d.progress)
+		return d.spool.saveProgress(ctx, d.feed.reader, d.progress)
 	})
 }
 

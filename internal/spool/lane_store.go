@@ -42,7 +42,7 @@ func (d *drain) openLane(ctx context.Context) error {
 		return fmt.Errorf("open retry lane: %w", err)
 	}
 	d.retries = stream
-	subject := retrySubject + d.destination.Name()
+	subject := retrySubject + d.feed.reader
 	for seq := uint64(1); ; seq++ {
 		record, err := stream.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(subject))
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
@@ -172,10 +172,10 @@ func (d *drain) enqueueGroup(ctx context.Context, waiters []waiter, frames []byt
 		return fmt.Errorf("encode retry lane: %w", err)
 	}
 	ack, err := d.spool.js.PublishMsg(ctx, &nats.Msg{
-		Subject: retrySubject + d.destination.Name(),
+		Subject: retrySubject + d.feed.reader,
 		Header:  nats.Header{headerEntries: {string(entries)}},
 		Data:    seal(frames),
-	}, jetstream.WithMsgID(fmt.Sprintf("%s-%d-%d", d.destination.Name(), stored[0].Seq, stored[0].Index)))
+	}, jetstream.WithMsgID(fmt.Sprintf("%s-%d-%d", d.feed.reader, stored[0].Seq, stored[0].Index)))
 	if err != nil {
 		return fmt.Errorf("write to retry lane: %w", err)
 	}

@@ -40,7 +40,7 @@ func (d *drain) offer(ctx context.Context, items []item) []delivery.Outcome {
 				one = []delivery.Outcome{delivery.Dead(delivery.ReasonBug, err)}
 			}
 			outcomes[i] = one[0]
-			behind = !outcomes[i].Final()
+			behind = !outcomes[i].Final() && !outcomes[i].Aside()
 		}
 	}
 	return outcomes

@@ -113,7 +113,7 @@ func (d *drain) prolong(ctx context.Context, items []item, outcomes []delivery.O
 	}
 	d.pause.failures++
 	d.pause.probeAt = d.clock.now().Add(max(first.After(), d.spool.o.Probe.wait(d.pause.failures)))
-	d.spool.metrics.pause(d.destination.Name(), true)
+	d.spool.metrics.pause(d.feed.reader, true)
 	return nil
 }
 
@@ -123,7 +123,7 @@ func (d *drain) resume() (suspects map[origin]delivery.Outcome) {
 		return nil
 	}
 	d.log.Info("destination answers again")
-	d.spool.metrics.pause(d.destination.Name(), false)
+	d.spool.metrics.pause(d.feed.reader, false)
 	suspects = d.pause.suspects
 	d.pause = pause{}
 	return suspects

@@ -54,11 +54,7 @@ func (b *bits) set(i int) {
 // loadProgress reads where a reader was. One that is new begins with the next
 // record of the stream.
 func (s *Spool) loadProgress(ctx context.Context, stream, reader string) (progress, error) {
-	cursors, err := s.js.Stream(ctx, cursorsStream)
-	if err != nil {
-		return progress{}, fmt.Errorf("open cursor %s: %w", reader, err)
-	}
-	record, err := cursors.GetLastMsgForSubject(ctx, cursorsSubject+reader)
+	p, err := s.readProgress(ctx, reader)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		st, err := s.js.Stream(ctx, stream)
 		if err != nil {
@@ -70,12 +66,21 @@ func (s *Spool) loadProgress(ctx context.Context, stream, reader string) (progre
 	if err != nil {
 		return progress{}, fmt.Errorf("open cursor %s: %w", reader, err)
 	}
-	var p progress
-	if err := json.Unmarshal(record.Data, &p); err != nil {
-		return progress{}, fmt.Errorf("open cursor %s: %w", reader, err)
-	}
 	s.noteDone(reader, p.Next-1)
 	return p, nil
+}
+
+// readProgress returns what is written down of a reader.
+func (s *Spool) readProgress(ctx context.Context, reader string) (p progress, err error) {
+	cursors, err := s.js.Stream(ctx, cursorsStream)
+	if err != nil {
+		return progress{}, err
+	}
+	record, err := cursors.GetLastMsgForSubject(ctx, cursorsSubject+reader)
+	if err != nil {
+		return progress{}, err
+	}
+	return p, json.Unmarshal(record.Data, &p)
 }
 
 func (s *Spool) saveProgress(ctx context.Context, reader string, p progress) error {

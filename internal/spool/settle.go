@@ -17,30 +17,15 @@ type verdict struct {
 }
 
 // round offers events to the destination once and settles what comes of them.
-// Fresh events whose person waits in the lane are not offered: they queue up
-// there. A paused destination gets one event, when it is time for a probe.
 func (d *drain) round(ctx context.Context, items []item) error {
-	free := d.free(items)
-	if d.pause.active() && len(free) > 0 {
-		d.clock.sleep(ctx, d.pause.probeAt.Sub(d.clock.now()))
-		if ctx.Err() != nil {
-			return nil
-		}
-		free = d.free(items) // meanwhile it has become too late for some
+	places, made := d.attempt(ctx, items)
+	if ctx.Err() != nil && len(made) == 0 {
+		return nil
 	}
+	tried := pick(items, places)
 	outcomes := make([]delivery.Outcome, len(items)) // invalid where nothing was tried
-	var tried []item
-	var made []delivery.Outcome
-	if len(free) > 0 {
-		candidates := pick(items, free)
-		if d.pause.active() {
-			i := d.pause.probe(candidates)
-			free, candidates = free[i:i+1], candidates[i:i+1]
-		}
-		tried, made = candidates, d.offer(ctx, candidates)
-		for n, i := range free {
-			outcomes[i] = made[n]
-		}
+	for n, i := range places {
+		outcomes[i] = made[n]
 	}
 	down := d.pause.isDown(tried, made)
 	var suspects map[origin]delivery.Outcome
@@ -54,6 +39,33 @@ func (d *drain) round(ctx context.Context, items []item) error {
 		return d.prolong(ctx, tried, made)
 	}
 	return nil
+}
+
+// attempt offers those of the events that may be offered, when it is time to,
+// and returns their places and what came of them. Fresh events whose person
+// waits in the lane are not offered: they queue up there. A paused destination
+// gets one event, when it is time for a probe.
+func (d *drain) attempt(ctx context.Context, items []item) (places []int, made []delivery.Outcome) {
+	if places = d.free(items); len(places) == 0 {
+		return nil, nil
+	}
+	if d.pause.active() {
+		d.clock.sleep(ctx, d.pause.probeAt.Sub(d.clock.now()))
+	}
+	if d.pace != nil {
+		d.pace.wait(ctx, d.window.rate(), len(places))
+		d.turn.Lock()
+		defer d.turn.Unlock()
+	}
+	// Meanwhile it may have become too late for some.
+	if places = d.free(items); len(places) == 0 || ctx.Err() != nil {
+		return nil, nil
+	}
+	if d.pause.active() {
+		i := d.pause.probe(pick(items, places))
+		places = places[i : i+1]
+	}
+	return places, d.offer(ctx, pick(items, places))
 }
 
 // free returns the places of the events that may be offered. Not those that are
@@ -114,7 +126,7 @@ func (d *drain) judge(items []item, outcomes []delivery.Outcome, down bool, susp
 			give(it, delivery.Skipped(delivery.ReasonNotRouted))
 		case it.skip != "":
 			give(it, delivery.Skipped(it.skip))
-		case o.Valid() && (o.Final() || o.Doubt() > 0 || o.Tried() && !down):
+		case o.Valid() && (o.Final() || o.Doubt() > 0 || o.Aside() || o.Tried() && !down):
 			give(it, o)
 		case !o.Valid() && it.isTooLate(now):
 			verdicts = append(verdicts, verdict{item: it, outcome: ambiguous(it.waiting), late: true})
@@ -222,7 +234,7 @@ func (d *drain) settle(ctx context.Context, verdicts []verdict, resolved []deliv
 	}
 	verdicts = slices.DeleteFunc(verdicts, func(v verdict) bool { return kept[v.origin] })
 	d.spool.metrics.settled(d.destination.Name(), s.reports)
-	d.spool.metrics.wait(d.destination.Name(), len(d.lane.events))
+	d.spool.metrics.wait(d.feed.reader, len(d.lane.events))
 	return d.conclude(ctx, verdicts)
 }
 
@@ -253,7 +265,7 @@ func (d *drain) conclude(ctx context.Context, verdicts []verdict) error {
 	d.window.advance(&d.progress)
 	d.savedAt = d.clock.now()
 	if err := d.insist(ctx, func(ctx context.Context) error {
-		return d.spool.saveProgress(ctx, d.destination.Name(), d.progress)
+		return d.spool.saveProgress(ctx, d.feed.reader, d.progress)
 	}); err != nil {
 		return err
 	}

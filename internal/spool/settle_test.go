@@ -3,7 +3,6 @@ package spool
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -11,8 +10,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/klauspost/compress/s2"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/verobridge/verobridge/internal/delivery"
 	"github.com/verobridge/verobridge/internal/event"
@@ -224,34 +221,18 @@ func TestAnEventThatFailsForGoodBecomesADeadLetter(t *testing.T) {
 	}
 }
 
-func deadLetters(t *testing.T, s *Spool, destination string) []deadLetter {
+func deadLetters(t *testing.T, s *Spool, destination string) []Letter {
 	t.Helper()
-	stream, err := s.js.Stream(t.Context(), deadStream)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var letters []deadLetter
-	for seq := uint64(1); ; seq++ {
-		record, err := stream.GetMsg(t.Context(), seq, jetstream.WithGetMsgSubject(deadSubject+destination))
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			return letters
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		seq = record.Sequence
-		text, err := s2.Decode(nil, record.Data)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for lines := json.NewDecoder(bytes.NewReader(text)); lines.More(); {
-			var l deadLetter
-			if err := lines.Decode(&l); err != nil {
-				t.Fatal(err)
-			}
+	var letters []Letter
+	if err := s.Letters(t.Context(), func(l Letter) error {
+		if l.Report.Destination == destination {
 			letters = append(letters, l)
 		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
 	}
+	return letters
 }
 
 func TestRetriesEndAtTheHorizon(t *testing.T) {

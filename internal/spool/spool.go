@@ -16,17 +16,20 @@ import (
 )
 
 // The streams, and the subjects that their records are published to. Retries,
-// dead letters and cursors have one subject for each destination.
+// dead letters and cursors have one subject for each destination; replays have
+// a stream for each, which goes away record by record.
 const (
 	eventsStream  = "VEROBRIDGE_EVENTS"
 	retryStream   = "VEROBRIDGE_RETRY"
 	deadStream    = "VEROBRIDGE_DEAD"
+	replayStream  = "VEROBRIDGE_REPLAY_"
 	reportsStream = "VEROBRIDGE_REPORTS"
 	cursorsStream = "VEROBRIDGE_CURSORS"
 
 	eventsSubject  = "verobridge.events"
 	retrySubject   = "verobridge.retry."
 	deadSubject    = "verobridge.dead."
+	replaySubject  = "verobridge.replay."
 	reportsSubject = "verobridge.reports"
 	cursorsSubject = "verobridge.cursors."
 )
@@ -126,6 +129,9 @@ type Spool struct {
 	done   map[string]uint64 // up to which record each reader is done
 	broken atomic.Bool       // the last record could not be written
 
+	replaying sync.Mutex // held while it is looked what is queued, and more is
+	taking    sync.Mutex // held while dead letters are taken away
+
 	queue   chan *pending
 	closing chan struct{}
 	close   func() error // once
@@ -184,8 +190,10 @@ func (s *Spool) connect(ctx context.Context) error {
 		return err
 	}
 	for _, name := range s.o.Destinations {
-		if _, err := s.loadProgress(ctx, eventsStream, name); err != nil {
-			return err
+		for _, f := range []feed{liveFeed(name), replayFeed(name)} {
+			if _, err := s.loadProgress(ctx, f.stream, f.reader); err != nil {
+				return err
+			}
 		}
 	}
 	if _, err := s.loadProgress(ctx, reportsStream, reportsReader); err != nil {
@@ -202,18 +210,24 @@ func (s *Spool) makeStreams(ctx context.Context) error {
 		Replicas:  s.o.Replicas,
 		Retention: jetstream.LimitsPolicy,
 	}
-	for _, c := range []struct {
+	type stream struct {
 		name, subject string
 		maxBytes      int64
 		discard       jetstream.DiscardPolicy
-	}{
+	}
+	streams := []stream{
 		{eventsStream, eventsSubject, s.o.MaxBytes, jetstream.DiscardNew},
 		{retryStream, retrySubject + "*", s.o.MaxBytes / 4, jetstream.DiscardNew},
 		// Dead letters have had their verdict and their report. When there are
 		// too many the oldest go, so that nobody can stop a destination with them.
 		{deadStream, deadSubject + "*", s.o.MaxBytes / 4, jetstream.DiscardOld},
 		{reportsStream, reportsSubject, s.o.MaxBytes / 4, jetstream.DiscardNew},
-	} {
+	}
+	for _, name := range s.o.Destinations {
+		// Whoever replays waits until there is room.
+		streams = append(streams, stream{replayStream + name, replaySubject + name, max(maxPayload, s.o.MaxBytes/64), jetstream.DiscardNew})
+	}
+	for _, c := range streams {
 		config := base
 		config.Name, config.Subjects, config.MaxBytes, config.Discard = c.name, []string{c.subject}, c.maxBytes, c.discard
 		if _, err := s.js.CreateOrUpdateStream(ctx, config); err != nil {

@@ -18,7 +18,7 @@ const sweepEvery = time.Minute
 func (d *drain) sweep(ctx context.Context) error {
 	sweeper, holds := d.destination.(delivery.Sweeper)
 	now := d.clock.now()
-	if !holds || now.Sub(d.sweptAt) < sweepEvery {
+	if !holds || d.pace != nil || now.Sub(d.sweptAt) < sweepEvery {
 		return nil
 	}
 	d.sweptAt = now

@@ -29,8 +29,8 @@ func (s *Spool) trimRegularly() {
 	}
 }
 
-// trim removes the events before the sequence that first says must be kept, and
-// the reports that are written.
+// trim removes the events before the sequence that first says must be kept, the
+// reports that are written, and what was sent again.
 func (s *Spool) trim(ctx context.Context, first func(context.Context, jetstream.Stream) (uint64, error)) error {
 	events, err := s.js.Stream(ctx, eventsStream)
 	if err != nil {
@@ -49,6 +49,24 @@ func (s *Spool) trim(ctx context.Context, first func(context.Context, jetstream.
 	}
 	if err := reports.Purge(ctx, jetstream.WithPurgeSequence(s.doneBy(reportsReader)+1)); err != nil {
 		return fmt.Errorf("trim reports: %w", err)
+	}
+	for _, name := range s.o.Destinations {
+		if err := s.trimReplays(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// trimReplays removes what was sent to a destination again.
+func (s *Spool) trimReplays(ctx context.Context, destination string) error {
+	f := replayFeed(destination)
+	replays, err := s.js.Stream(ctx, f.stream)
+	if err != nil {
+		return fmt.Errorf("trim replays: %w", err)
+	}
+	if err := replays.Purge(ctx, jetstream.WithPurgeSequence(s.doneBy(f.reader)+1)); err != nil {
+		return fmt.Errorf("trim replays: %w", err)
 	}
 	return nil
 }
@@ -73,7 +91,7 @@ func (s *Spool) settledAndOld(ctx context.Context, events jetstream.Stream) (uin
 	if err != nil {
 		return 0, err
 	}
-	oldest := events.CachedInfo().State.FirstSeq
+	oldest := max(events.CachedInfo().State.FirstSeq, 1)
 	if keep <= oldest {
 		return keep, nil
 	}

@@ -57,6 +57,7 @@ type windowRecord struct {
 	handled bits   // by place in the record
 	left    int
 	bytes   int
+	rate    float64 // at which a replay wants its events, 0 for the default
 }
 
 func (w *window) add(r *windowRecord) {
@@ -119,4 +120,15 @@ func (w *window) advance(p *progress) {
 		}
 	}
 	p.Handled = handled
+}
+
+// rate returns how fast a replay wants the oldest events that are not handled, 0
+// for the default.
+func (w *window) rate() float64 {
+	for _, r := range w.records {
+		if r.left > 0 {
+			return r.rate
+		}
+	}
+	return 0
 }
