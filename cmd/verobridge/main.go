@@ -9,6 +9,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -23,9 +24,35 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr); err != nil {
-		fmt.Fprintln(os.Stderr, "verobridge:", err)
-		os.Exit(1)
+		if text := err.Error(); text != "" {
+			fmt.Fprintln(os.Stderr, "verobridge:", text)
+		}
+		os.Exit(exitCode(err))
 	}
+}
+
+// exitError is an error with an exit code of its own. Without an error in it,
+// the program ends in silence: its output has said all.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e exitError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e exitError) Unwrap() error { return e.err }
+
+func exitCode(err error) int {
+	var own exitError
+	if errors.As(err, &own) {
+		return own.code
+	}
+	return 1
 }
 
 // run is the whole program, apart from the process it runs in.
@@ -52,6 +79,7 @@ Run it:                        verobridge serve --config verobridge.yaml`,
 		tortureCommand(),
 		migrateCommand(env),
 		checkCommand(env),
+		mapCommand(env),
 		importCommand(env),
 		versionCommand(),
 	)

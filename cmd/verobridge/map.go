@@ -1,0 +1,260 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+
+	"github.com/verobridge/verobridge/internal/delivery"
+	"github.com/verobridge/verobridge/internal/event"
+	"github.com/verobridge/verobridge/outbound"
+)
+
+func mapCommand(env environment) *cobra.Command {
+	o := mapOptions{env: env}
+	cmd := &cobra.Command{
+		Use:   "map [file]...",
+		Short: "Show what Vero would get of events, without sending anything",
+		Long: `Show the exact requests that Vero would get of events, or why it would get none.
+Nothing is sent.
+
+The events are calls of Segment's API, read from files or from standard input: one
+JSON object after the other, a JSON array, or the body of a batch. With --last they
+are the last ones that the running bridge has taken.
+
+With --against, show what other settings would change, event by event. The exit
+code is then 0 if nothing, 1 if something, 2 if that cannot be said.`,
+		Example: `  verobridge map --config verobridge.yaml calls.ndjson
+  echo '{"type":"track","userId":"7","event":"Signed Up"}' | verobridge map --config verobridge.yaml
+  verobridge map --config verobridge.yaml --last 20
+  verobridge map --config verobridge.yaml --against new.yaml --last 1000`,
+		RunE: func(cmd *cobra.Command, files []string) error {
+			differ, err := o.run(cmd, files)
+			switch {
+			case err != nil && o.against != "":
+				return exitError{code: 2, err: err}
+			case err != nil:
+				return err
+			case differ:
+				return exitError{code: 1}
+			default:
+				return nil
+			}
+		},
+	}
+	o.admin.add(cmd)
+	cmd.PersistentFlags().Lookup("config").Usage = "settings `file` to go by, also to find the running bridge"
+	cmd.Flags().StringVar(&o.against, "against", "", "another settings `file`, to show what it would change")
+	cmd.Flags().StringVar(&o.destination, "destination", "", "`name` of the destination, where there are several of type vero")
+	cmd.Flags().StringVar(&o.source, "source", "", "`name` of the source that the calls come from (default the first one that sends to the destination)")
+	cmd.Flags().IntVar(&o.last, "last", 0, "take the last `n` events of the running bridge")
+	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object for each event")
+	return cmd
+}
+
+// mapOptions are the flags of map.
+type mapOptions struct {
+	env                          environment
+	admin                        adminFlags
+	against, destination, source string
+	last                         int
+	json                         bool
+}
+
+// run maps and prints, and says whether --against found a difference.
+func (o mapOptions) run(cmd *cobra.Command, files []string) (differ bool, err error) {
+	if o.last > 0 && len(files) > 0 {
+		return false, errors.New("--last takes the events of the running bridge; leave out the files, or --last")
+	}
+	old, err := o.mapper(o.admin.config)
+	if err != nil {
+		return false, err
+	}
+	calls, err := o.calls(cmd, files, old)
+	if err != nil {
+		return false, err
+	}
+	out := mapPrinter{out: cmd.OutOrStdout(), json: o.json}
+	if o.against == "" {
+		for _, c := range calls {
+			out.mapped(c.describe(old))
+		}
+		return false, nil
+	}
+	other, err := o.mapper(o.against)
+	if err != nil {
+		return false, err
+	}
+	var sum mapSummary
+	for _, c := range calls {
+		d := compareMapped(c.describe(old), c.describe(other))
+		sum.add(d)
+		out.difference(d)
+	}
+	out.summary(sum)
+	return sum.Differ > 0, nil
+}
+
+// calls returns the events to map.
+func (o mapOptions) calls(cmd *cobra.Command, files []string, m *mapper) ([]mapCall, error) {
+	if o.last > 0 {
+		return o.lastCalls(cmd)
+	}
+	source := cmp.Or(o.source, m.firstSource())
+	if !m.hasSource(source) {
+		return nil, fmt.Errorf("--source %q is not among the sources of the settings", source)
+	}
+	if len(files) == 0 {
+		return readCalls(cmd.InOrStdin(), "standard input", source)
+	}
+	var all []mapCall
+	for _, name := range files {
+		calls, err := readCallsFile(name, source)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, calls...)
+	}
+	return all, nil
+}
+
+// lastCalls asks the running bridge.
+func (o mapOptions) lastCalls(cmd *cobra.Command) ([]mapCall, error) {
+	client, err := o.admin.client(o.env)
+	if err != nil {
+		return nil, err
+	}
+	query := url.Values{"last": {strconv.Itoa(o.last)}}
+	if o.source != "" {
+		query.Set("source", o.source)
+	}
+	var calls []mapCall
+	err = client.lines(cmd.Context(), http.MethodGet, "/api/events", query, func(line json.RawMessage) error {
+		var l eventLine
+		if err := json.Unmarshal(line, &l); err != nil {
+			return fmt.Errorf("read the bridge's answer: %w", err)
+		}
+		if l.Type != event.Rejected {
+			calls = append(calls, mapCall{event: l.event()})
+		}
+		return nil
+	})
+	return calls, err
+}
+
+// mapper is a Vero destination of some settings, which is asked what it would
+// send.
+type mapper struct {
+	settings settings
+	vero     *outbound.Vero
+	accept   func(event.Event) (bool, delivery.Reason)
+	url      string
+}
+
+func (o mapOptions) mapper(config string) (*mapper, error) {
+	s, err := loadSettings(config, o.env)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, d := range s.Destinations {
+		if d.Type == typeVero {
+			names = append(names, d.Name)
+		}
+	}
+	name := o.destination
+	switch {
+	case len(names) == 0:
+		return nil, errors.New("the settings have no destination of type vero, so that Vero gets nothing")
+	case name == "" && len(names) == 1:
+		name = names[0]
+	case name == "" && len(names) > 1:
+		return nil, fmt.Errorf("the settings have several destinations of type vero; name one with --destination: %s", strings.Join(names, ", "))
+	case !slices.Contains(names, name):
+		return nil, fmt.Errorf("the settings have no destination %q of type vero; they have: %s", name, strings.Join(names, ", "))
+	}
+	d := s.Destinations[slices.IndexFunc(s.Destinations, func(d destinationSettings) bool { return d.Name == name })]
+	b := &bridge{settings: s, log: slog.New(slog.DiscardHandler), metrics: prometheus.NewRegistry()}
+	made, err := b.newDestination(d)
+	if err != nil {
+		return nil, err
+	}
+	vero, ok := made.(*outbound.Vero)
+	if !ok {
+		return nil, fmt.Errorf("destination %q is not of type vero", name)
+	}
+	return &mapper{settings: s, vero: vero, accept: b.accepts(name), url: strings.TrimSuffix(cmp.Or(d.URL, outbound.VeroURL), "/")}, nil
+}
+
+// firstSource is the first one whose events go to the destination.
+func (m *mapper) firstSource() string {
+	for _, s := range m.settings.Sources {
+		if slices.Contains(s.Destinations, m.vero.Name()) {
+			return s.Name
+		}
+	}
+	return m.settings.Sources[0].Name
+}
+
+func (m *mapper) hasSource(name string) bool {
+	return slices.ContainsFunc(m.settings.Sources, func(s sourceSettings) bool { return s.Name == name })
+}
+
+// plan returns what the destination would do, also where its source sends it
+// nothing.
+func (m *mapper) plan(e event.Event) outbound.Plan {
+	if wanted, reason := m.accept(e); !wanted {
+		return outbound.Plan{Reason: cmp.Or(reason, delivery.ReasonNotRouted)}
+	}
+	return m.vero.Plan(e)
+}
+
+// mapped is what becomes of one call.
+type mapped struct {
+	MessageID string          `json:"message_id,omitempty"`
+	Type      event.Type      `json:"type,omitempty"`
+	Event     string          `json:"event,omitempty"`
+	Source    string          `json:"source"`
+	Status    string          `json:"status"` // as in verobridge.deliveries, or rejected
+	Reason    string          `json:"reason"`
+	Detail    string          `json:"detail"`
+	Requests  []mappedRequest `json:"requests"`
+}
+
+// mappedRequest is one request to Vero, but for the credentials.
+type mappedRequest struct {
+	Method string          `json:"method"`
+	URL    string          `json:"url"`
+	Body   json.RawMessage `json:"body"`
+}
+
+// describe maps the call.
+func (c mapCall) describe(m *mapper) mapped {
+	if c.rejected != nil {
+		return mapped{
+			Source: c.event.Source, Status: string(event.Rejected),
+			Reason: string(c.rejected.Reason), Detail: "not accepted: " + c.rejected.Detail, Requests: []mappedRequest{},
+		}
+	}
+	plan := m.plan(c.event)
+	outcome := plan.Outcome()
+	made := mapped{
+		MessageID: c.event.ID, Type: c.event.Type, Event: c.event.Name(), Source: c.event.Source,
+		Status: string(outcome.Status()), Reason: string(outcome.Reason()), Detail: outcome.Detail(),
+		Requests: make([]mappedRequest, len(plan.Requests)),
+	}
+	for i, r := range plan.Requests {
+		made.Requests[i] = mappedRequest{r.Method, m.url + "/" + r.Path, r.Body}
+	}
+	return made
+}
