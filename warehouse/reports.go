@@ -10,17 +10,24 @@ import (
 )
 
 // upsertReports writes reports column by column: thousands of rows are one
-// statement of fourteen arguments.
+// statement of fourteen arguments. An event that was held loses its row with the
+// report of its final fate, so that it is never without one of them.
 const upsertReports = `
+with r as (
+  select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+                       $9::text[], $10::text[], $11::int[], $12::text[], $13::timestamptz[], $14::timestamptz[])
+    as r (source, message_id, destination, type, event, user_id, anonymous_id, status,
+          reason, detail, attempts, calls, received_at, settled_at)),
+settled as (
+  delete from verobridge.held_events h using r
+  where h.source = r.source and h.message_id = r.message_id and h.destination = r.destination
+    and r.status not in ('held', 'waiting'))
 insert into verobridge.deliveries as d (
     source, message_id, destination, type, event, user_id, anonymous_id, status,
     reason, detail, attempts, calls, received_at, settled_at)
 select source, message_id, destination, type, nullif(event, ''), nullif(user_id, ''), nullif(anonymous_id, ''), status,
        reason, detail, attempts, calls::jsonb, received_at, settled_at
-from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-            $9::text[], $10::text[], $11::int[], $12::text[], $13::timestamptz[], $14::timestamptz[])
-  as r (source, message_id, destination, type, event, user_id, anonymous_id, status,
-        reason, detail, attempts, calls, received_at, settled_at)
+from r
 order by source, message_id, destination
 on conflict (source, message_id, destination) do update set
     type = excluded.type, event = excluded.event, user_id = excluded.user_id, anonymous_id = excluded.anonymous_id,

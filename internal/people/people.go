@@ -1,0 +1,129 @@
+package people
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/verobridge/verobridge/internal/delivery"
+)
+
+// Options say where people are remembered.
+type Options struct {
+	// URL is the database: postgres://user:password@host:port/name. Required.
+	URL string
+	// Dir is where a copy of who was erased is kept, for a start without
+	// Postgres. Required.
+	Dir string
+	// Prepare makes the tables. It is called before they are read, until it has
+	// succeeded. Defaults to nothing: they are there.
+	Prepare func(context.Context) error
+	// Logger defaults to none.
+	Logger *slog.Logger
+	// Registerer takes the metrics. Defaults to none.
+	Registerer prometheus.Registerer
+	// Now is the clock. Defaults to time.Now.
+	Now func() time.Time
+}
+
+// People knows who events are about. It is safe for concurrent use.
+type People struct {
+	db           *database
+	prepare      func(context.Context) error
+	suppressions *Suppressions
+	metrics      *metrics
+	log          *slog.Logger
+	now          func() time.Time
+
+	// delivering is held for reading by every delivery, and for writing while
+	// somebody is suppressed: what is delivered later knows of it.
+	delivering sync.RWMutex
+	mu         sync.Mutex
+	recorders  []*Recorder
+	resolvers  []*Resolver
+}
+
+// Open makes People. It does not connect: the database may be down.
+func Open(o Options) (*People, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	db, err := openDatabase(o.URL, o.Now)
+	if err != nil {
+		return nil, fmt.Errorf("open people: %w", err)
+	}
+	p := &People{db: db, prepare: o.Prepare, log: o.Logger, now: o.Now}
+	if p.suppressions, err = openSuppressions(db, filepath.Join(o.Dir, "suppressions.json")); err != nil {
+		db.pool.Close()
+		return nil, fmt.Errorf("open people: %w", err)
+	}
+	p.metrics = newMetrics(o.Registerer, p)
+	return p, nil
+}
+
+// Close ends all connections. Deliveries and Run must have returned.
+func (p *People) Close() {
+	p.metrics.unregister()
+	p.db.pool.Close()
+}
+
+const (
+	refreshEvery = time.Minute
+	// refreshSoon is the first wait after a failure; it doubles up to
+	// refreshEvery.
+	refreshSoon = 250 * time.Millisecond
+)
+
+// Run reads who was erased, and again every minute, until ctx ends: somebody
+// else may have added to it.
+func (p *People) Run(ctx context.Context) {
+	wait, prepared := refreshSoon, p.prepare == nil
+	for ctx.Err() == nil {
+		var err error
+		if !prepared {
+			err = p.prepare(ctx)
+			prepared = err == nil
+		}
+		if err == nil {
+			err = p.suppressions.refresh(ctx)
+		}
+		switch {
+		case err == nil:
+			wait = refreshEvery
+		case wait >= refreshEvery/2:
+			wait = refreshEvery
+		default:
+			wait *= 2
+		}
+		if err != nil && ctx.Err() == nil && !p.suppressions.Known() {
+			p.log.Warn("it is not known who was erased; deliveries wait until the warehouse has been reached", "error", err)
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+}
+
+// Suppressions are the people who were erased.
+func (p *People) Suppressions() *Suppressions { return p.suppressions }
+
+// Reported takes note that reports are written to verobridge.deliveries: what
+// was held and is done with has no row any more.
+func (p *People) Reported(reports []delivery.Report) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range p.resolvers {
+		r.held.reported(reports)
+	}
+}
