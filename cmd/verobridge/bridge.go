@@ -13,6 +13,7 @@ import (
 
 	"github.com/verobridge/verobridge/internal/delivery"
 	"github.com/verobridge/verobridge/internal/event"
+	"github.com/verobridge/verobridge/internal/people"
 	"github.com/verobridge/verobridge/internal/spool"
 	"github.com/verobridge/verobridge/outbound"
 	"github.com/verobridge/verobridge/warehouse"
@@ -26,14 +27,15 @@ const loadBatch = 5000
 // flow backwards, so that each finds the next one ready, and stop the other way
 // round:
 //
-//	start:  warehouse, spool, deliveries, HTTP
-//	stop:   HTTP, deliveries, spool, warehouse
+//	start:  warehouse, people, spool, deliveries, HTTP
+//	stop:   HTTP, deliveries, spool, people, warehouse
 type bridge struct {
 	settings settings
 	log      *slog.Logger
 	metrics  *prometheus.Registry
 	spool    *spool.Spool
 	loader   *warehouse.Loader
+	people   *people.People
 
 	publicAddr, adminAddr string
 	drains                sync.WaitGroup
@@ -51,6 +53,7 @@ func startBridge(ctx context.Context, s settings, log *slog.Logger) (*bridge, er
 	)
 	for _, part := range []func(context.Context) error{
 		b.openWarehouse,
+		b.openPeople,
 		b.openSpool,
 		b.startDeliveries,
 		b.startHTTP,
@@ -135,7 +138,7 @@ func (b *bridge) startDeliveries(context.Context) error {
 		if err != nil {
 			return err
 		}
-		destinations = append(destinations, destination)
+		destinations = append(destinations, b.people.Guard(destination))
 	}
 
 	ctx, cancel := context.WithCancel(context.Background())
@@ -144,10 +147,11 @@ func (b *bridge) startDeliveries(context.Context) error {
 		return waitFor(ctx, &b.drains, "the deliveries did not stop in time")
 	})
 	b.drains.Go(func() { b.prepareWarehouse(ctx) })
+	b.drains.Go(func() { b.people.Run(ctx) })
 	b.drain(func() error {
-		return b.spool.Drain(ctx, b.loader, spool.DrainOptions{MaxEvents: loadBatch, Unordered: true})
+		return b.spool.Drain(ctx, b.people.Guard(b.people.Record(b.loader)), spool.DrainOptions{MaxEvents: loadBatch, Unordered: true})
 	})
-	b.drain(func() error { return b.spool.DrainReports(ctx, b.loader.WriteReports) })
+	b.drain(func() error { return b.spool.DrainReports(ctx, b.writeReports) })
 	for _, d := range destinations {
 		accept := b.accepts(d.Name())
 		b.drain(func() error { return b.spool.Drain(ctx, d, spool.DrainOptions{Accept: accept}) })
@@ -187,7 +191,7 @@ func (b *bridge) newDestination(d destinationSettings) (delivery.Destination, er
 			Registerer:   b.metrics,
 		})
 	default:
-		return outbound.NewVero(outbound.VeroOptions{
+		v, err := outbound.NewVero(outbound.VeroOptions{
 			Name:         d.Name,
 			URL:          d.URL,
 			AllowPrivate: d.AllowPrivate,
@@ -206,6 +210,10 @@ func (b *bridge) newDestination(d destinationSettings) (delivery.Destination, er
 
 			RepeatInDoubt: d.Ambiguous == ambiguousRetry,
 		})
+		if err != nil {
+			return nil, err
+		}
+		return b.resolve(v, d), nil
 	}
 }
 

@@ -31,6 +31,9 @@ type destinationSettings struct {
 	// Ambiguous is stop, the default, or retry: what becomes of an event of which
 	// nobody knows whether it took effect.
 	Ambiguous string `yaml:"ambiguous"`
+
+	// HoldAnonymous is off unless it lists events.
+	HoldAnonymous holdSettings `yaml:"hold_anonymous"`
 }
 
 // What becomes of an event in doubt.
@@ -50,6 +53,7 @@ func (s settings) validateDestinations(problem problemFunc) {
 		within := func(key, format string, args ...any) { problem(at(key), format, args...) }
 		d.validateCalls(within)
 		d.validateMapping(within)
+		d.HoldAnonymous.validate(within)
 		switch d.Type {
 		case typeVero:
 			if d.AuthToken == "" {
@@ -74,7 +78,7 @@ func (d destinationSettings) validateMapping(problem problemFunc) {
 		for _, option := range []struct {
 			key string
 			set bool
-		}{{"preset", d.Preset != ""}, {"mapping", !reflect.ValueOf(d.Mapping).IsZero()}, {"events", d.Events != nil}} {
+		}{{"preset", d.Preset != ""}, {"mapping", !reflect.ValueOf(d.Mapping).IsZero()}, {"events", d.Events != nil}, {"hold_anonymous", len(d.HoldAnonymous.Events) > 0}} {
 			if option.set {
 				problem(option.key, "means nothing for type segment, which gets events as they came; remove it")
 			}

@@ -72,14 +72,18 @@ func startTestBridge(t testing.TB, s settings, log *slog.Logger) *bridge {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
-		defer cancel()
-		if err := b.stop(ctx); err != nil {
-			t.Errorf("stop: %v", err)
-		}
-	})
+	t.Cleanup(func() { stopBridge(t, b) })
 	return b
+}
+
+// stopBridge stops a bridge. One that has stopped stays so.
+func stopBridge(t testing.TB, b *bridge) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	if err := b.stop(ctx); err != nil {
+		t.Errorf("stop: %v", err)
+	}
 }
 
 func testSettings(t testing.TB, veroURL string) settings {

@@ -46,4 +46,3 @@ func Identifiers(e event.Event) []Identifier {
 	}
 	return slices.DeleteFunc(all, func(id Identifier) bool { return id.Value == "" })
 }
-

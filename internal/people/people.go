@@ -20,8 +20,8 @@ type Options struct {
 	// Dir is where a copy of who was erased is kept, for a start without
 	// Postgres. Required.
 	Dir string
-	// Prepare makes the tables. It is called before they are read, until it has
-	// succeeded. Defaults to nothing: they are there.
+	// Prepare makes the tables. It is called each time before they are read.
+	// Defaults to nothing: they are there.
 	Prepare func(context.Context) error
 	// Logger defaults to none.
 	Logger *slog.Logger
@@ -76,43 +76,43 @@ func (p *People) Close() {
 }
 
 const (
+	// refreshEvery is how often it is read who was erased: a program beside the
+	// bridge may have added to it.
 	refreshEvery = time.Minute
-	// refreshSoon is the first wait after a failure; it doubles up to
-	// refreshEvery.
-	refreshSoon = 250 * time.Millisecond
+	// The wait after a failure doubles from one to the other.
+	leastRefresh, mostRefresh = 250 * time.Millisecond, 5 * time.Second
 )
 
-// Run reads who was erased, and again every minute, until ctx ends: somebody
-// else may have added to it.
+// Run reads who was erased, and again every minute, until ctx ends.
 func (p *People) Run(ctx context.Context) {
-	wait, prepared := refreshSoon, p.prepare == nil
-	for ctx.Err() == nil {
-		var err error
-		if !prepared {
-			err = p.prepare(ctx)
-			prepared = err == nil
-		}
-		if err == nil {
-			err = p.suppressions.refresh(ctx)
-		}
-		switch {
-		case err == nil:
-			wait = refreshEvery
-		case wait >= refreshEvery/2:
-			wait = refreshEvery
-		default:
-			wait *= 2
-		}
-		if err != nil && ctx.Err() == nil && !p.suppressions.Known() {
+	wait := leastRefresh
+	for warned := false; ctx.Err() == nil; {
+		err := p.read(ctx)
+		if err != nil && ctx.Err() == nil && !warned && !p.suppressions.Known() {
 			p.log.Warn("it is not known who was erased; deliveries wait until the warehouse has been reached", "error", err)
+			warned = true
 		}
-		timer := time.NewTimer(wait)
+		next := refreshEvery
+		if err != nil {
+			next = wait
+			wait = min(2*wait, mostRefresh)
+		}
+		timer := time.NewTimer(next)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 		}
 		timer.Stop()
 	}
+}
+
+func (p *People) read(ctx context.Context) error {
+	if p.prepare != nil {
+		if err := p.prepare(ctx); err != nil {
+			return err
+		}
+	}
+	return p.suppressions.refresh(ctx)
 }
 
 // Suppressions are the people who were erased.

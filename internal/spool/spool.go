@@ -127,6 +127,7 @@ type Spool struct {
 
 	doneMu sync.Mutex
 	done   map[string]uint64 // up to which record each reader is done
+	opened map[string]uint64 // the last record of each stream at the start
 	broken atomic.Bool       // the last record could not be written
 
 	replaying sync.Mutex // held while it is looked what is queued, and more is
@@ -197,6 +198,9 @@ func (s *Spool) connect(ctx context.Context) error {
 		}
 	}
 	if _, err := s.loadProgress(ctx, reportsStream, reportsReader); err != nil {
+		return err
+	}
+	if err := s.noteOpened(ctx); err != nil {
 		return err
 	}
 	s.metrics = newMetrics(s.o.Registerer, s)
