@@ -2,6 +2,7 @@ package warehouse
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -34,6 +35,9 @@ func withoutKept(ctx context.Context, tx pgx.Tx, in *input) error {
 // with its place and reason. Only new rows have any, so that a repeated event
 // adds none.
 func (l *Loader) insertDiscards(ctx context.Context, tx pgx.Tx, fresh []*input) error {
+	if err := l.checkMisfits(ctx, tx, fresh); err != nil {
+		return err
+	}
 	bySchema := make(map[string][]*input)
 	for _, in := range fresh {
 		for _, v := range in.lost {
@@ -55,4 +59,49 @@ func (l *Loader) insertDiscards(ctx context.Context, tx pgx.Tx, fresh []*input) 
 		}
 	}
 	return nil
+}
+
+// DiscardCount says how many values did not get into a column.
+type DiscardCount struct {
+	Schema, Table, Column string
+	// Reason is why, a stable code.
+	Reason string
+	Values int64
+}
+
+// Discards counts the values in the discards of all schemas of a database, by
+// column and reason.
+func Discards(ctx context.Context, url string) ([]DiscardCount, error) {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return nil, fmt.Errorf("reach warehouse: %w", err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	const schemasQuery = `
+		select table_schema from information_schema.columns where table_name = $1 and column_name = 'column_value' order by 1`
+	rows, err := conn.Query(ctx, schemasQuery, discardsTable)
+	if err != nil {
+		return nil, fmt.Errorf("look for discards: %w", err)
+	}
+	schemas, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("look for discards: %w", err)
+	}
+	var counts []DiscardCount
+	for _, schema := range schemas {
+		rows, err := conn.Query(ctx, fmt.Sprintf(`select coalesce(table_name, ''), coalesce(column_name, ''), coalesce(reason, ''), count(*)
+			from %s group by 1, 2, 3 order by 1, 2, 3`, table{schema, discardsTable}.quoted()))
+		if err != nil {
+			return nil, fmt.Errorf("count discards of %s: %w", schema, err)
+		}
+		more, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (DiscardCount, error) {
+			c := DiscardCount{Schema: schema}
+			return c, row.Scan(&c.Table, &c.Column, &c.Reason, &c.Values)
+		})
+		if err != nil {
+			return nil, fmt.Errorf("count discards of %s: %w", schema, err)
+		}
+		counts = append(counts, more...)
+	}
+	return counts, nil
 }

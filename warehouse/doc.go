@@ -25,7 +25,8 @@
 // are whole numbers at first. The type of a column is never changed, for that rewrites the table and
 // breaks views: a value that the column cannot hold exactly becomes null and is
 // kept in the schema's discards table with its place and reason. Tables that
-// are there already are adopted with the types they have.
+// are there already are adopted with the types they have. A repair (repair.go),
+// which somebody asks for, gives a column another type and puts in what fits then.
 //
 // Beyond 300 columns a table gets one more, _overflow, for the values of all
 // further keys.

@@ -73,6 +73,9 @@ var judgements = map[string]judgement{
 func judge(err error) judgement {
 	var refused *pgconn.PgError
 	if !errors.As(err, &refused) {
+		if errors.Is(err, errStale) {
+			return judgement{verdictAgain, delivery.ReasonServerError}
+		}
 		if errors.Is(err, context.Canceled) {
 			return judgement{verdictUnavailable, delivery.ReasonStopping}
 		}

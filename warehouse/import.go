@@ -186,7 +186,7 @@ func (im *Import) rejected(raw []byte, place string, why *event.RejectError) *it
 
 // settle offers items to the database until each has its final outcome.
 func (im *Import) settle(ctx context.Context, origin string, items []*item, read int64) error {
-	since := im.loader.now()
+	var since time.Time // when it got on last
 	for pending := items; len(pending) > 0; {
 		im.loader.loadItems(ctx, pending)
 		waiting := slices.DeleteFunc(slices.Clone(pending), func(it *item) bool { return it.outcome.Final() })
@@ -196,7 +196,7 @@ func (im *Import) settle(ctx context.Context, origin string, items []*item, read
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if len(waiting) < len(pending) {
+		if since.IsZero() || len(waiting) < len(pending) {
 			since = im.loader.now()
 		}
 		o := *waiting[0].outcome

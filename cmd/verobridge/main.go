@@ -81,6 +81,7 @@ Run it:                        verobridge serve --config verobridge.yaml`,
 		checkCommand(env),
 		mapCommand(env),
 		importCommand(env),
+		repairCommand(env),
 		versionCommand(),
 	)
 	root.CompletionOptions.HiddenDefaultCmd = true
