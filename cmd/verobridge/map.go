@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -115,11 +117,19 @@ func (o mapOptions) calls(cmd *cobra.Command, files []string, m *mapper) ([]mapC
 		return nil, fmt.Errorf("--source %q is not among the sources of the settings", source)
 	}
 	if len(files) == 0 {
-		return readCalls(cmd.InOrStdin(), "standard input", source)
+		text, err := io.ReadAll(cmd.InOrStdin())
+		if err != nil {
+			return nil, fmt.Errorf("read standard input: %w", err)
+		}
+		return parseCalls(text, "standard input", source)
 	}
 	var all []mapCall
 	for _, name := range files {
-		calls, err := readCallsFile(name, source)
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("read the calls: %w", err)
+		}
+		calls, err := parseCalls(text, name, source)
 		if err != nil {
 			return nil, err
 		}

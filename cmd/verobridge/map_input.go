@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -20,22 +19,9 @@ type mapCall struct {
 	rejected *event.RejectError // why it would not
 }
 
-func readCallsFile(name, source string) ([]mapCall, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, fmt.Errorf("open the calls: %w", err)
-	}
-	defer f.Close()
-	return readCalls(f, name, source)
-}
-
-// readCalls reads JSON values, one after the other: calls, arrays of calls, and
-// bodies of batches. name is that of what is read, for people.
-func readCalls(r io.Reader, name, source string) ([]mapCall, error) {
-	text, err := io.ReadAll(r)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
-	}
+// parseCalls reads JSON values, one after the other: calls, arrays of calls, and
+// bodies of batches. name is that of what was read, for people.
+func parseCalls(text []byte, name, source string) ([]mapCall, error) {
 	stamp := event.Stamp{Source: source, ReceivedAt: time.Now()}
 	var calls []mapCall
 	for decoder := json.NewDecoder(bytes.NewReader(text)); ; {

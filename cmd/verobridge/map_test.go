@@ -81,7 +81,7 @@ func TestMapShowsRequestsAndReasons(t *testing.T) {
   }
 
 page from app (m3)
-  no_identity: not sent, because the event has neither a userId nor an e-mail address in its traits; identify the person first
+  no_identity: not sent, because the event has neither a userId nor an id or e-mail address in its traits; identify the person first
 
 a call from app
   no_event_name: not accepted: a track call needs the name of its event, a string in "event"
@@ -235,7 +235,7 @@ destinations: [{name: relay, type: segment, url: "https://example.com", write_ke
 	}{
 		"cut off":           {[]string{"-c", plain, writeFile(t, "cut.json", mapPing+"\n{\"type\":")}, "cut.json:2 is not JSON", 1},
 		"not JSON":          {[]string{"-c", plain, writeFile(t, "bad.json", mapPing+"\n\n{type}")}, "bad.json:3 is not JSON", 1},
-		"no such file":      {[]string{"-c", plain, "none.json"}, "open the calls: open none.json", 1},
+		"no such file":      {[]string{"-c", plain, "none.json"}, "read the calls: open none.json", 1},
 		"no such source":    {[]string{"-c", plain, "--source", "x", calls}, `--source "x" is not among the sources`, 1},
 		"other destination": {[]string{"-c", plain, "--destination", "x", calls}, `no destination "x" of type vero; they have: vero`, 1},
 		"no Vero":           {[]string{"-c", relay, calls}, "no destination of type vero, so that Vero gets nothing", 1},

@@ -73,7 +73,7 @@ var sentences = map[Reason]string{
 	ReasonNotRouted:       "not sent, because the event's source no longer names this destination",
 	ReasonSourceRemoved:   "not sent, because the event's source is no longer in the settings; it was removed or renamed while the event waited",
 	ReasonDelivered:       "delivered",
-	ReasonNoIdentity:      "not sent, because the event has neither a userId nor an e-mail address in its traits; identify the person first",
+	ReasonNoIdentity:      "not sent, because the event has neither a userId nor an id or e-mail address in its traits; identify the person first",
 	ReasonLoopGuard:       "not sent, because the event came from Vero",
 	ReasonIntegrations:    "not sent, because the event's integrations object switches this destination off",
 	ReasonNothingToSend:   "not sent, because the event maps to no call here",
