@@ -16,6 +16,12 @@ import (
 func (b *bridge) apiHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/events", b.latestEvents)
+	mux.HandleFunc("GET /api/dead", b.deadLetters)
+	mux.HandleFunc("POST /api/dead/retry", b.takeDead(b.spool.Retry))
+	mux.HandleFunc("POST /api/dead/drop", b.takeDead(b.spool.Drop))
+	mux.HandleFunc("GET /api/replay", b.planReplay)
+	mux.HandleFunc("POST /api/replay", b.startReplay)
+	mux.HandleFunc("GET /api/replay/queue", b.replayQueue)
 	return http.NewCrossOriginProtection().Handler(mux)
 }
 
@@ -74,6 +80,22 @@ func number(q url.Values, name string, byDefault int) (int, error) {
 		return 0, &parameterError{name, "a whole number above 0"}
 	}
 	return n, nil
+}
+
+// moment reads a query parameter that is a time, or an age, such as 24h, before
+// now.
+func moment(q url.Values, name string, now, byDefault time.Time) (time.Time, error) {
+	text := q.Get(name)
+	if text == "" {
+		return byDefault, nil
+	}
+	if t, ok := event.ParseTime(text); ok {
+		return t, nil
+	}
+	if age, err := time.ParseDuration(text); err == nil && age >= 0 {
+		return now.Add(-age).UTC(), nil
+	}
+	return time.Time{}, &parameterError{name, "a time such as 2026-11-20T08:00:00Z, a date, or an age such as 24h"}
 }
 
 // parameterError says what a query parameter must be.

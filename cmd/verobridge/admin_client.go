@@ -91,6 +91,17 @@ func (c *adminClient) lines(ctx context.Context, method, path string, query url.
 	}
 }
 
+// letters asks for dead letters.
+func (c *adminClient) letters(ctx context.Context, query url.Values, each func(letterLine) error) error {
+	return c.lines(ctx, http.MethodGet, "/api/dead", query, func(line json.RawMessage) error {
+		var l letterLine
+		if err := json.Unmarshal(line, &l); err != nil {
+			return fmt.Errorf("read a dead letter: %w", err)
+		}
+		return each(l)
+	})
+}
+
 // do returns an answer of 200, and every other one as an error that says what
 // to do.
 func (c *adminClient) do(ctx context.Context, method, path string, query url.Values) (*http.Response, error) {

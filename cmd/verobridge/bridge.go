@@ -108,17 +108,22 @@ func (b *bridge) openWarehouse(ctx context.Context) error {
 	return nil
 }
 
-func (b *bridge) openSpool(ctx context.Context) error {
+// destinations returns the names of all destinations, the warehouse among them.
+func (b *bridge) destinations() []string {
 	names := []string{b.loader.Name()}
 	for _, d := range b.settings.Destinations {
 		names = append(names, d.Name)
 	}
+	return names
+}
+
+func (b *bridge) openSpool(ctx context.Context) error {
 	var err error
 	b.spool, err = spool.Open(ctx, spool.Options{
 		Dir:          filepath.Join(b.settings.DataDir, "spool"),
 		URL:          b.settings.NATS.URL,
 		Replicas:     b.settings.NATS.Replicas,
-		Destinations: names,
+		Destinations: b.destinations(),
 		Logger:       b.log,
 		Registerer:   b.metrics,
 	})
@@ -238,11 +243,14 @@ func (b *bridge) browsers() map[string]outbound.Browser {
 	return browsers
 }
 
-// accepts returns what a destination gets: the calls of the sources that name
-// it. What was refused at the door goes to the warehouse alone. An event whose
+// accepts returns what a destination gets: the warehouse all, another one the
+// calls of the sources that name it. What was refused at the door goes to the warehouse alone. An event whose
 // source is not in the settings any more is not sent by whatever rules another
 // source has, and not dropped in silence either.
 func (b *bridge) accepts(destination string) func(event.Event) (bool, delivery.Reason) {
+	if destination == b.loader.Name() {
+		return func(event.Event) (bool, delivery.Reason) { return true, "" }
+	}
 	wanted := make(map[string]bool)
 	for _, s := range b.settings.Sources {
 		wanted[s.Name] = slices.Contains(s.Destinations, destination)

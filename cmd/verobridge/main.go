@@ -82,6 +82,8 @@ Run it:                        verobridge serve --config verobridge.yaml`,
 		mapCommand(env),
 		importCommand(env),
 		repairCommand(env),
+		deadCommand(env),
+		replayCommand(env),
 		versionCommand(),
 	)
 	root.CompletionOptions.HiddenDefaultCmd = true

@@ -43,66 +43,79 @@ type Again struct {
 // Replay queues events to be sent to a destination again, in this order. They
 // keep their identity, and go out while nothing new is to be sent, at most rate
 // a second (0 for the destination's default). Those that are queued already are
-// left out. It returns how many it queued; when it returns nil they are durable.
-// On ErrFull there is no room until some are sent: the rest has to be tried
-// later.
-func (s *Spool) Replay(ctx context.Context, destination string, rate float64, events ...Again) (queued int, err error) {
+// left as they are. It returns how many, from the first on, are queued, durably:
+// all of them, unless there is an error. On ErrFull there is no room until some
+// are sent, and the others have to be tried later.
+func (s *Spool) Replay(ctx context.Context, destination string, rate float64, events ...Again) (n int, err error) {
 	s.replaying.Lock()
 	defer s.replaying.Unlock()
 	there, err := s.queued(ctx, destination)
 	if err != nil {
 		return 0, fmt.Errorf("replay to %s: %w", destination, err)
 	}
-	var fresh []Again
-	for _, a := range events {
-		if key := keyOf(a.Event); !there[key] {
-			there[key] = true
-			fresh = append(fresh, a)
+	for n < len(events) {
+		var r replayRecord
+		end := n
+		for ; end < len(events) && r.takes(events[end]); end++ {
+			if key := keyOf(events[end].Event); !there[key] {
+				there[key] = true
+				r.add(events[end])
+			}
 		}
-	}
-	for len(fresh) > 0 {
-		n, err := s.replayRecord(ctx, destination, rate, fresh)
-		if err != nil {
-			return queued, fmt.Errorf("replay to %s: %w", destination, err)
+		if err := s.publishReplay(ctx, destination, rate, r); err != nil {
+			return n, fmt.Errorf("replay to %s: %w", destination, err)
 		}
-		fresh, queued = fresh[n:], queued+n
+		n = end
 	}
-	return queued, nil
+	return n, nil
 }
 
-// replayRecord queues as many events as fit into a record, and reports that they
-// wait.
-func (s *Spool) replayRecord(ctx context.Context, destination string, rate float64, events []Again) (n int, err error) {
-	var frames []byte
-	var reports []delivery.Report
+// replayRecord is a record on its way to a replay stream.
+type replayRecord struct {
+	frames []byte
+	events []Again
+}
+
+func (r *replayRecord) takes(a Again) bool {
+	return len(r.events) == 0 || len(r.events) < maxGroup && len(r.frames)+len(a.Event.Body) <= maxRecord
+}
+
+func (r *replayRecord) add(a Again) {
+	r.frames = frame(r.frames, a.Event)
+	r.events = append(r.events, a)
+}
+
+// publishReplay queues a record, and reports that its events wait.
+func (s *Spool) publishReplay(ctx context.Context, destination string, rate float64, r replayRecord) error {
+	if len(r.events) == 0 {
+		return nil
+	}
 	header := replayed{Rate: rate}
+	var reports []delivery.Report
 	outcome := delivery.NotTried(delivery.ReasonReplayed)
-	for n < min(len(events), maxGroup) && (n == 0 || len(frames)+len(events[n].Event.Body) <= maxRecord) {
-		a := events[n]
-		frames = frame(frames, a.Event)
+	for _, a := range r.events {
 		header.Attempts = append(header.Attempts, a.Attempts)
 		reports = append(reports, delivery.ReportOf(a.Event, destination, outcome, a.Attempts, s.clock.now()))
-		n++
 	}
 	text, err := json.Marshal(header)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	record := seal(frames)
+	record := seal(r.frames)
 	if err := s.roomFor(ctx, destination, len(record)); err != nil {
-		return 0, err
+		return err
 	}
 	// The report comes first, so that it does not overtake the one of what becomes
 	// of the event then.
 	if err := s.report(ctx, reports); err != nil {
-		return 0, err
+		return err
 	}
 	_, err = s.js.PublishMsg(ctx, &nats.Msg{
 		Subject: replaySubject + destination,
 		Header:  nats.Header{headerReplay: {string(text)}},
 		Data:    record,
 	})
-	return n, err
+	return err
 }
 
 // roomFor makes sure that a replay stream takes some more bytes.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/klauspost/compress/s2"
 	"github.com/nats-io/nats.go/jetstream"
@@ -103,4 +104,21 @@ func decodeReports(record []byte) ([]delivery.Report, error) {
 		}
 		reports = append(reports, r)
 	}
+}
+
+// AwaitReports waits until what became of events so far is written where
+// DrainReports writes it, or ctx ends.
+func (s *Spool) AwaitReports(ctx context.Context) error {
+	stream, err := s.js.Stream(ctx, reportsStream)
+	if err != nil {
+		return fmt.Errorf("wait for delivery reports: %w", err)
+	}
+	const look = 50 * time.Millisecond
+	for s.doneBy(reportsReader) < stream.CachedInfo().State.LastSeq {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("wait for delivery reports: %w", err)
+		}
+		sleep(ctx, look)
+	}
+	return nil
 }
