@@ -189,17 +189,15 @@ func (b *bridge) replay(ctx context.Context, r replayRequest, send func([]event.
 		if !r.matches(e) {
 			return nil
 		}
-		wanted, reason := accept(e)
-		switch {
-		case reason == delivery.ReasonSuppressed:
-			line.Matching++
-			line.Suppressed++
-			return nil
-		case !wanted:
+		if wanted, _ := accept(e); !wanted {
 			return nil
 		}
 		line.Matching++
-		if !settled {
+		switch {
+		case b.people.Suppressions().Suppressed(e):
+			line.Suppressed++
+			return nil
+		case !settled:
 			line.Waiting++
 			return nil
 		}
