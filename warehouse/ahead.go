@@ -30,10 +30,10 @@ func mapAhead(batch []event.Event, outcomes []delivery.Outcome) iter.Seq[[]*item
 					chunks <- chunk{panicked: p}
 				}
 			}()
-			var flat flattener
+			mapper := newMapper()
 			for from := 0; from < len(batch); from += chunkSize {
 				to := min(from+chunkSize, len(batch))
-				chunks <- chunk{items: flat.items(batch[from:to], outcomes[from:to])}
+				chunks <- chunk{items: mapper.items(batch[from:to], outcomes[from:to])}
 			}
 		}()
 		for c := range chunks {
@@ -48,14 +48,14 @@ func mapAhead(batch []event.Event, outcomes []delivery.Outcome) iter.Seq[[]*item
 }
 
 // items maps events to their rows.
-func (f *flattener) items(events []event.Event, outcomes []delivery.Outcome) []*item {
+func (m *mapper) items(events []event.Event, outcomes []delivery.Outcome) []*item {
 	items := make([]*item, 0, len(events))
 	for i, e := range events {
 		if !wanted(e) {
 			outcomes[i] = delivery.Skipped(delivery.ReasonIntegrations)
 			continue
 		}
-		record, err := f.record(e)
+		record, err := m.record(e)
 		if err != nil {
 			outcomes[i] = delivery.Dead(delivery.ReasonUnreadable, err)
 			continue

@@ -23,6 +23,8 @@ type catalog struct {
 // relation is a table as it stands in the database.
 type relation struct {
 	columns columns
+	// forms are the types of the columns that were asked for.
+	forms map[string]form
 	// attributes counts the columns, dropped ones included.
 	attributes int
 	// keyed says whether id is unique. The loader's own tables are keyed.
@@ -36,6 +38,32 @@ func (c *catalog) forget() { c.schemas = make(map[string]map[string]*relation) }
 
 // relation returns a table of a schema that was read, nil if it does not exist.
 func (c *catalog) relation(t table) *relation { return c.schemas[t.schema][t.name] }
+
+// form returns the type of a column taken apart, false if there is no such
+// column.
+func (r *relation) form(column string) (form, bool) {
+	if f, ok := r.forms[column]; ok {
+		return f, true
+	}
+	typ, ok := r.columns[column]
+	if !ok {
+		return form{}, false
+	}
+	if r.forms == nil {
+		r.forms = make(map[string]form)
+	}
+	r.forms[column] = typ.form()
+	return r.forms[column], true
+}
+
+// key returns an id as the key column holds it, nil if it cannot.
+func (r *relation) key(id string) *string {
+	f, _ := r.form("id")
+	if input, ok := f.cast(value{text, id}); ok {
+		return &input
+	}
+	return nil
+}
 
 // read makes sure that a schema is known. A schema that does not exist is
 // known as nil.

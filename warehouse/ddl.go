@@ -14,51 +14,6 @@ import (
 // a unique violation in Postgres' own tables ("vbwh").
 const ddlLock = 0x76627768
 
-// need is what a batch needs of a table.
-type need struct {
-	source   Source
-	standard columns
-	columns  columns
-}
-
-// needsOf returns what the rows need, by table: the standard columns, and those
-// for which there is a value and no column yet, as far as the catalog was read,
-// each with the narrowest type that holds all of the batch's values.
-func (l *Loader) needsOf(items []*item) map[table]need {
-	needs := make(map[table]need)
-	add := func(r *row, s Source) {
-		n, ok := needs[r.table]
-		if !ok {
-			n = need{source: s, standard: r.standard, columns: columns{}}
-			needs[r.table] = n
-		}
-		known := l.catalog.relation(r.table)
-		for _, c := range r.cells {
-			if known != nil && known.columns[c.column] != "" {
-				continue
-			}
-			typ := c.value.columnType()
-			if before, seen := n.columns[c.column]; seen {
-				typ = common(before, typ)
-			}
-			n.columns[c.column] = typ
-		}
-	}
-	for _, it := range items {
-		s := l.source(it.event.Source)
-		for i := range it.record.rows {
-			add(&it.record.rows[i], s)
-		}
-		if it.record.state != nil {
-			add(it.record.state, s)
-		}
-		if schema := it.record.schema(); schema != ownSchema {
-			needs[table{schema, discardsTable}] = need{source: s, standard: discardColumns}
-		}
-	}
-	return needs
-}
-
 // evolve makes the schema and tables fit: it adds what is missing and changes
 // nothing that is there. Each table is a transaction of its own, because an
 // ALTER TABLE waits for all who use the table, and others wait behind it.

@@ -5,56 +5,65 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
-
-	"github.com/verobridge/verobridge/internal/event"
 )
 
-// withoutKept removes from what did not fit of an input what discards has
-// already: an imported state may come again, and its discards must not.
-func withoutKept(ctx context.Context, tx pgx.Tx, in *input) error {
-	discards := table{in.row.table.schema, discardsTable}
+// loss is a value that did not get into the column of a row.
+type loss struct {
+	row *row
+	lost
+}
+
+// withoutKept removes from discards of a row those that are kept already: an
+// imported state may come again, and its discards must not.
+func withoutKept(ctx context.Context, tx pgx.Tx, r *row, all []loss) ([]loss, error) {
+	discards := table{r.table.schema, discardsTable}
 	rows, err := tx.Query(ctx, "select coalesce(column_name, ''), coalesce(column_value, ''), coalesce(reason, '') from "+discards.quoted()+
-		" where table_name = $1 and row_id = $2", in.row.table.name, in.row.id)
+		" where table_name = $1 and row_id = $2", r.table.name, r.id)
 	if err != nil {
-		return &tableError{discards, err}
+		return nil, &tableError{discards, err}
 	}
 	kept, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (v lost, err error) {
 		return v, row.Scan(&v.column, &v.value, &v.reason)
 	})
 	if err != nil {
-		return &tableError{discards, err}
+		return nil, &tableError{discards, err}
 	}
-	in.lost = slices.DeleteFunc(in.lost, func(v lost) bool { return slices.Contains(kept, v) })
-	return nil
+	return slices.DeleteFunc(all, func(d loss) bool { return d.row == r && slices.Contains(kept, d.lost) }), nil
 }
 
-// insertDiscards keeps the values that did not get into their columns, each
-// with its place and reason. Only new rows have any, so that a repeated event
-// adds none.
-func (l *Loader) insertDiscards(ctx context.Context, tx pgx.Tx, fresh []*input) error {
-	if err := l.checkMisfits(ctx, tx, fresh); err != nil {
+// copyDiscards keeps the values that did not get into their columns, each with
+// its place and reason. Only new rows have any, so that a repeated event adds
+// none.
+func (in *insertion) copyDiscards(ctx context.Context) error {
+	if err := in.checkMisfits(ctx); err != nil {
 		return err
 	}
-	bySchema := make(map[string][]*input)
-	for _, in := range fresh {
-		for _, v := range in.lost {
-			schema := in.row.table.schema
-			bySchema[schema] = append(bySchema[schema], &input{values: []entry{ // in the order of columns
-				{"column_name", v.column},
-				{"column_value", v.value},
-				{"reason", v.reason},
-				{"received_at", event.FormatTime(in.item.event.ReceivedAt)},
-				{"row_id", in.row.id},
-				{"table_name", in.row.table.name},
-			}})
+	bySchema := make(map[string]*tuples)
+	for _, d := range in.discards {
+		schema := d.row.table.schema
+		into := bySchema[schema]
+		if into == nil {
+			into = newTuples(in.catalog.relation(table{schema, discardsTable}), nil)
+			bySchema[schema] = into
 		}
+		_, losers := into.fit(&row{own: cells{
+			{"table_name", value{text, d.row.table.name}},
+			{"row_id", value{text, d.row.id}},
+			{"column_name", value{text, d.column}},
+			{"column_value", value{text, d.value}},
+			{"reason", value{text, d.reason}},
+			{"received_at", timeValue(d.row.receivedAt)},
+		}})
+		if losers != nil { // somebody made it otherwise
+			return &tableError{table{schema, discardsTable}, errStale}
+		}
+		into.end()
 	}
-	for _, schema := range slices.SortedFunc(maps.Keys(bySchema), strings.Compare) {
+	for _, schema := range slices.Sorted(maps.Keys(bySchema)) {
 		t := table{schema, discardsTable}
-		if err := copyIn(ctx, tx, t, bySchema[schema]); err != nil {
+		if err := bySchema[schema].copyTo(ctx, in.tx, t); err != nil {
 			return &tableError{t, err}
 		}
 	}

@@ -1,9 +1,13 @@
 // Package warehouse writes events into Postgres, in the shape of Segment's
 // warehouses, so that SQL, dbt packages and BI tools made for those work on it.
 //
-//	event ──rows.go──▶ rows ──ddl.go──▶ tables that fit ──copy.go──▶ committed
+//	event ──rows.go──▶ rows ──ddl.go──▶ tables that fit ──insert.go──▶ committed
 //	        pure       flatten, names,  only adds, each   one transaction:
 //	                   types, tables    table by itself   rows, users, discards
+//
+// What a key of an event becomes is worked out once (keys.go). Rows are cast to
+// their tables and written in COPY's binary format (tuples.go, wire.go). While
+// Postgres works on one part of a batch the next is mapped (ahead.go).
 //
 // Each source has a schema; a call has the tables that Segment's documentation
 // gives it (connections/storage/warehouses/schema):
@@ -19,8 +23,8 @@
 //
 // # Nothing is lost, nothing is guessed
 //
-// Numbers go from the event's JSON to Postgres as text, so they keep every
-// digit. A new column has the narrowest type that holds the values of its first
+// Numbers stay the text that the event's JSON has until they are written digit by
+// digit, and pass through no float. A new column has the narrowest type that holds the values of its first
 // batch, but numeric if its name is that of an amount (amounts.go), for prices
 // are whole numbers at first. The type of a column is never changed, for that rewrites the table and
 // breaks views: a value that the column cannot hold exactly becomes null and is
@@ -34,11 +38,11 @@
 // # Once
 //
 // The key of a row is the event's ID, so an event that is delivered again
-// changes nothing, in discards and users neither: a load looks which ids a table
-// has and copies the others. Loads of a schema take turns (turn.go), so nobody
-// inserts between the look and the copy, and uuid_ts grows in the order of
-// commits. An event's rows are committed together. Outcomes are given after the
-// commit.
+// changes nothing, in discards and users neither: the key refuses its row, and
+// the load looks which ids the tables have and copies the others (known.go).
+// Loads of a schema take turns (turn.go), so nobody inserts between the look and
+// the copy, and uuid_ts grows in the order of commits. An event's rows are
+// committed together. Outcomes are given after the commit.
 //
 // # Older data
 //

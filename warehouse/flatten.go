@@ -1,6 +1,7 @@
 package warehouse
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -11,86 +12,85 @@ import (
 // JSON text.
 const maxDepth = 16
 
-// field is a value of an object, with the column that it is for.
+// field is a value of an object, with the key that it has there.
 type field struct {
-	cell
-	// exact says that the key was the column's name already.
-	exact bool
-}
-
-// member is a key of an object with what it holds.
-type member struct {
-	key   string
-	value gjson.Result
+	key   *key
+	value value
 }
 
 // flattener flattens objects. Its memory serves one after the other.
 type flattener struct {
-	fields  []field
-	members []member // of the object and of those that it is in
+	tree   *keyTree
+	fields []field
+	// whole numbers the objects that were flattened, object all that were in
+	// them.
+	whole, object int
+	// crowded says that two of the fields mean the same column.
+	crowded bool
 }
 
-// flatten puts the values of an object into columns. prefix, if it is not
-// empty, is the key that the object itself has; reserved says which columns
-// belong to others.
+// flatten puts the values of an object into columns. The cells that it returns
+// have room for so many more.
 //
-// Different keys may mean one column: a.b, a_b and aB do. The key that is the
-// column's name wins, else the first in sorted order, whatever the order was in
-// the event. What the others hold is returned as lost, if it differs.
-func (f *flattener) flatten(object gjson.Result, prefix string, reserved func(string) bool) (cells, []lost) {
-	f.fields, f.members = f.fields[:0], f.members[:0]
-	f.collect(object, prefix, 1)
-	for i := range f.fields {
-		f.fields[i].column = ownName(f.fields[i].column, reserved)
+// Different keys may mean one column. The key that is the column's name wins,
+// else the first in sorted order, whatever the order was in the event. What the
+// others hold is returned as lost, if it differs.
+func (f *flattener) flatten(object gjson.Result, tree *keyTree, room int) (cells, []lost) {
+	if tree.known > maxKeys {
+		tree.forget()
 	}
-	slices.SortStableFunc(f.fields, func(a, b field) int {
-		if order := strings.Compare(a.column, b.column); order != 0 || a.exact == b.exact {
-			return order
-		}
-		if a.exact {
-			return -1
-		}
-		return 1
-	})
-	out := make(cells, 0, len(f.fields))
+	f.tree, f.fields, f.crowded = tree, f.fields[:0], false
+	f.whole++
+	f.collect(object, tree.root)
 	var losers []lost
-	for _, f := range f.fields {
-		switch last := len(out) - 1; {
-		case last < 0 || out[last].column != f.column:
-			out = append(out, f.cell)
-		case out[last].value != f.value:
-			losers = append(losers, lost{column: f.column, value: f.value.text, reason: lostCollision})
-		}
+	if f.crowded {
+		losers = f.elect()
 	}
-	return out, losers
+	found := make(cells, 0, len(f.fields)+room)
+	for _, field := range f.fields {
+		found = append(found, cell{field.key.column.name, field.value})
+	}
+	return found, losers
 }
 
-// collect adds the fields of an object, and of the objects in it, in sorted
-// order. Where a key is repeated the last one counts, as in every common JSON
-// decoder. parent is the slug of the keys that lead to the object.
-func (f *flattener) collect(object gjson.Result, parent string, depth int) {
-	first := len(f.members)
-	object.ForEach(func(key, v gjson.Result) bool {
-		f.members = append(f.members, member{key.Str, v})
+// collect adds the fields of the object that parent holds, and of the objects in
+// it. Where a key is repeated the last one counts, as in every common JSON
+// decoder.
+func (f *flattener) collect(object gjson.Result, parent *key) {
+	f.object++
+	this := f.object
+	object.ForEach(func(name, v gjson.Result) bool {
+		k := f.tree.child(parent, name.Str)
+		if k.object == this {
+			f.fields = slices.DeleteFunc(f.fields, func(earlier field) bool { return earlier.key.within(k) })
+		}
+		k.object = this
+		if v.IsObject() && k.depth < maxDepth {
+			f.collect(v, k)
+		} else if value, ok := valueOf(v); ok {
+			f.crowded = f.crowded || k.column.whole == f.whole
+			k.column.whole = f.whole
+			f.fields = append(f.fields, field{k, value})
+		}
 		return true
 	})
-	end := len(f.members)
-	slices.SortStableFunc(f.members[first:end], func(a, b member) int { return strings.Compare(a.key, b.key) })
-	for i := first; i < end; i++ {
-		m := f.members[i]
-		if i+1 < end && f.members[i+1].key == m.key {
-			continue
-		}
-		name := slug(m.key, "key_")
-		exact := depth == 1 && name == m.key
-		if parent != "" {
-			name = parent + "_" + name
-		}
-		if m.value.IsObject() && depth < maxDepth {
-			f.collect(m.value, name, depth+1)
-		} else if value, ok := valueOf(m.value); ok {
-			f.fields = append(f.fields, field{cell{name, value}, exact})
+}
+
+// elect leaves one field for each column, and returns what the others hold.
+func (f *flattener) elect() []lost {
+	slices.SortFunc(f.fields, func(a, b field) int {
+		return cmp.Or(strings.Compare(a.key.column.name, b.key.column.name), compareKeys(a.key, b.key))
+	})
+	var losers []lost
+	winners := f.fields[:0]
+	for _, found := range f.fields {
+		switch last := len(winners) - 1; {
+		case last < 0 || winners[last].key.column != found.key.column:
+			winners = append(winners, found)
+		case winners[last].value != found.value:
+			losers = append(losers, lost{column: found.key.column.name, value: found.value.text, reason: lostCollision})
 		}
 	}
-	f.members = f.members[:first]
+	f.fields = winners
+	return losers
 }

@@ -121,7 +121,7 @@ type Import struct {
 	ImportOptions
 	loader *Loader
 	schema string
-	flat   flattener
+	mapper *mapper
 }
 
 // Import prepares an import. The loader may load events meanwhile.
@@ -136,7 +136,7 @@ func (l *Loader) Import(o ImportOptions) *Import {
 	if o.Progress == nil {
 		o.Progress = func(ImportProgress) {}
 	}
-	return &Import{ImportOptions: o, loader: l, schema: schemaName(o.Source)}
+	return &Import{ImportOptions: o, loader: l, schema: schemaName(o.Source), mapper: newMapper()}
 }
 
 // candidate is something that was read and is to be loaded.

@@ -147,7 +147,7 @@ func (im *Import) call(line []byte, whole bool, place string, counts *ImportCoun
 		return candidate{}, false
 	}
 	outcomes := make([]delivery.Outcome, 1)
-	items := im.flat.items([]event.Event{e}, outcomes)
+	items := im.mapper.items([]event.Event{e}, outcomes)
 	switch o := outcomes[0]; {
 	case len(items) == 1:
 	case o.Status() == delivery.StatusSkipped:

@@ -32,7 +32,7 @@ type sourceColumn struct {
 // adopted returns the type that a column gets here: its own where the loader
 // knows it, text where not, for everything can be written as text.
 func (c sourceColumn) adopted() columnType {
-	switch base, _ := c.typ.split(); base {
+	switch base := c.typ.form().base; base {
 	case "bigint", "integer", "smallint":
 		return typeBigint
 	case "numeric":
@@ -120,7 +120,6 @@ func (t *sourceTable) item(source, schema string, raw [][]byte) *item {
 			found = append(found, cell{c.into, c.value(string(raw[i]))})
 		}
 	}
-	found = sortCells(found)
 	name := t.into(found)
 	if t.renamed && t.has("event") && t.has("event_text") {
 		if said, ok := found.get("event_text"); ok {
@@ -136,7 +135,7 @@ func (t *sourceTable) item(source, schema string, raw [][]byte) *item {
 		event:   event.Event{ID: id.text, Source: source, ReceivedAt: received},
 		outcome: new(delivery.Outcome),
 	}
-	r := row{table: table{schema, name}, id: id.text, cells: found, standard: t.standard()}
+	r := row{table: table{schema, name}, id: id.text, own: found, standard: t.standard(), receivedAt: received}
 	if t.isState() {
 		it.record.state = &r
 	} else {
@@ -181,9 +180,9 @@ func (t *sourceTable) person(it *item) event.Event {
 // cells are those of the item's only row.
 func (it *item) cells() cells {
 	if it.record.state != nil {
-		return it.record.state.cells
+		return it.record.state.own
 	}
-	return it.record.rows[0].cells
+	return it.record.rows[0].own
 }
 
 // json writes the item's row as a JSON object, for keeping one that is refused.

@@ -356,7 +356,7 @@ func (t *sourceTable) query(resumed bool) string {
 	if resumed {
 		after = fmt.Sprintf(" and id > $1::%s", t.columns[0].typ)
 	}
-	return fmt.Sprintf("select %s%s from %s where id is not null%s order by %s", first, list(names, ""), t.quoted(), after, order)
+	return fmt.Sprintf("select %s%s from %s where id is not null%s order by %s", first, list(names), t.quoted(), after, order)
 }
 
 // after are the arguments of query.

@@ -39,9 +39,10 @@ func (l *Loader) present(ctx context.Context, t table, ids []string) (n TableCou
 		return TableCount{Read: int64(len(ids))}, err
 	}
 	typ := rel.columns["id"]
+	form := typ.form()
 	keys := make([]string, 0, len(ids))
 	for _, id := range ids {
-		if key, ok := typ.cast(value{text, id}); ok {
+		if key, ok := form.cast(value{text, id}); ok {
 			keys = append(keys, key)
 		}
 	}

@@ -3,12 +3,9 @@ package warehouse
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/verobridge/verobridge/internal/delivery"
 	"github.com/verobridge/verobridge/internal/event"
@@ -38,20 +35,20 @@ func (it *item) misses(t table, r *relation, limit int) bool {
 	if r.columns[overflowColumn] != "" && r.room(limit) == 0 {
 		return false
 	}
-	missing := func(c cells) bool {
-		for _, cell := range c {
-			if r.columns[cell.column] == "" {
+	missing := func(row *row) bool {
+		for c := range row.cells() {
+			if r.columns[c.column] == "" {
 				return true
 			}
 		}
 		return false
 	}
-	for _, row := range it.record.rows {
-		if row.table == t && missing(row.cells) {
+	for i := range it.record.rows {
+		if row := &it.record.rows[i]; row.table == t && missing(row) {
 			return true
 		}
 	}
-	return it.record.state != nil && it.record.state.table == t && missing(it.record.state.cells)
+	return it.record.state != nil && it.record.state.table == t && missing(it.record.state)
 }
 
 // lock remembers that a table was locked.
@@ -77,9 +74,10 @@ const (
 func (l *Loader) load(ctx context.Context, items []*item, t try) {
 	bounded, cancel := context.WithTimeout(ctx, l.loadTimeout)
 	defer cancel()
-	items, err := l.fitTables(bounded, items)
+	items, parts, err := l.fitTables(bounded, items)
+	looked := l.wary > 0
 	if err == nil {
-		err = l.insert(bounded, items)
+		err = l.insert(bounded, items, parts)
 	}
 	if err == nil {
 		settle(items, delivery.Delivered())
@@ -94,6 +92,9 @@ func (l *Loader) load(ctx context.Context, items []*item, t try) {
 		settle(items, delivery.Unavailable(j.reason, err, 0))
 	case j.verdict == verdictSlow:
 		l.slowDown(ctx, items, j, err)
+	case isRepeat(err) && !looked:
+		l.wary = wariness
+		l.load(ctx, items, t)
 	case j.verdict == verdictLocked:
 		l.load(ctx, l.postpone(items, delivery.Retry(j.reason, err, l.lockPause)), t)
 	case t == firstTry:
@@ -141,40 +142,47 @@ func (l *Loader) postpone(items []*item, o delivery.Outcome) []*item {
 }
 
 // fitTables makes the tables fit the items. It settles those that have to wait
-// for a lock, and returns the others.
-func (l *Loader) fitTables(ctx context.Context, items []*item) ([]*item, error) {
-	needs := l.needsOf(items)
-	for _, t := range slices.SortedFunc(maps.Keys(needs), compareTables) {
-		if _, err := l.catalog.read(ctx, l.pool, t.schema); err != nil {
-			return items, err
+// for a lock, and returns the others, and what they have for each table.
+func (l *Loader) fitTables(ctx context.Context, all []*item) (items []*item, parts []*part, err error) {
+	items = all
+	parts = l.partsOf(all)
+	for _, p := range parts {
+		if _, err := l.catalog.read(ctx, l.pool, p.table.schema); err != nil {
+			return items, nil, err
 		}
-		pause, locked := l.locked[t]
+		pause, locked := l.locked[p.table]
 		if locked && !l.now().Before(pause.until) {
-			delete(l.locked, t)
+			delete(l.locked, p.table)
 			locked = false
 		}
 		cause := errLocked
 		if !locked {
-			err := l.evolve(ctx, t, needs[t])
+			err := l.evolve(ctx, p.table, p.need)
 			if err == nil {
 				continue
 			}
-			if judge(err).verdict != verdictLocked || l.catalog.relation(t) == nil {
-				return items, err
+			if judge(err).verdict != verdictLocked || l.catalog.relation(p.table) == nil {
+				return items, nil, err
 			}
 			cause, pause = err, lock{until: l.now().Add(l.lockPause), ddl: true}
-			l.locked[t] = pause
+			l.locked[p.table] = pause
 		}
-		rel := l.catalog.relation(t)
+		rel := l.catalog.relation(p.table)
 		items = slices.DeleteFunc(slices.Clone(items), func(it *item) bool {
-			if it.uses(t) && (!pause.ddl || rel == nil || it.misses(t, rel, l.maxColumns)) {
+			if it.uses(p.table) && (!pause.ddl || rel == nil || it.misses(p.table, rel, l.maxColumns)) {
 				*it.outcome = delivery.Retry(delivery.ReasonLocked, cause, pause.until.Sub(l.now()))
 				return true
 			}
 			return false
 		})
 	}
-	return items, nil
+	if len(items) < len(all) {
+		parts = l.partsOf(items)
+	}
+	for _, p := range parts {
+		p.rel = l.catalog.relation(p.table)
+	}
+	return items, parts, nil
 }
 
 // errLocked is the error of an event whose table was found locked a moment ago
@@ -183,116 +191,4 @@ var errLocked = errors.New("the table was locked by another session")
 
 func compareTables(a, b table) int {
 	return strings.Compare(a.schema+"."+a.name, b.schema+"."+b.name)
-}
-
-// insert writes the items' rows in one transaction, and counts them when it is
-// committed.
-func (l *Loader) insert(ctx context.Context, items []*item) error {
-	if len(items) == 0 {
-		return nil
-	}
-	var fresh []*input
-	err := pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
-		stamps, err := takeTurn(ctx, tx, schemasOf(items), l.now())
-		if err != nil {
-			return err
-		}
-		if err := l.boundLocks(ctx, tx); err != nil {
-			return err
-		}
-		// For thousands of ids Postgres would rather read a whole table than use
-		// its key for each. A table without a key looks so dear then that it
-		// would be worth compiling the query, which it is not.
-		if _, err := tx.Exec(ctx, "set local enable_seqscan = off; set local jit = off"); err != nil {
-			return err
-		}
-		fresh, err = l.insertAll(ctx, tx, items, stamps)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	now := l.now()
-	for _, in := range fresh {
-		l.metrics.rows.WithLabelValues(in.row.table.schema).Inc()
-		for _, v := range in.lost {
-			l.metrics.discards.WithLabelValues(in.row.table.schema, v.reason).Inc()
-		}
-		if rows := in.item.record.rows; len(rows) > 0 && in.row == &rows[0] {
-			l.metrics.freshness.Observe(now.Sub(in.item.event.ReceivedAt).Seconds())
-		}
-	}
-	return nil
-}
-
-// schemasOf returns the schemas that the items' rows go to.
-func schemasOf(items []*item) []string {
-	var schemas []string
-	for _, it := range items {
-		if schema := it.record.schema(); !slices.Contains(schemas, schema) {
-			schemas = append(schemas, schema)
-		}
-	}
-	return schemas
-}
-
-// insertAll writes the rows, then the states of those whose call is new, then
-// what did not fit into either. It returns the inputs that were new.
-func (l *Loader) insertAll(ctx context.Context, tx pgx.Tx, items []*item, stamps map[string]time.Time) ([]*input, error) {
-	rows := make(map[table][]*input)
-	for _, it := range items {
-		for i := range it.record.rows {
-			r := &it.record.rows[i]
-			rows[r.table] = append(rows[r.table], l.fit(it, r, stamps))
-		}
-	}
-	tables := slices.SortedFunc(maps.Keys(rows), compareTables)
-	if err := l.newInputs(ctx, tx, tables, rows); err != nil {
-		return nil, err
-	}
-	var fresh []*input
-	isFresh := make(map[*row]bool)
-	for _, t := range tables {
-		if err := copyIn(ctx, tx, t, rows[t]); err != nil {
-			return nil, &tableError{t, err}
-		}
-		for _, in := range rows[t] {
-			fresh = append(fresh, in)
-			isFresh[in.row] = true
-		}
-	}
-	states := make(map[table][]*input)
-	for _, it := range items {
-		state, alone := it.record.state, len(it.record.rows) == 0
-		if state != nil && (alone || isFresh[&it.record.rows[0]]) {
-			in := l.fit(it, state, stamps)
-			if alone && len(in.lost) > 0 {
-				if err := withoutKept(ctx, tx, in); err != nil {
-					return nil, err
-				}
-			}
-			fresh = append(fresh, in)
-			if _, ok := in.get("id"); ok {
-				states[state.table] = append(states[state.table], in)
-			}
-		}
-	}
-	for _, t := range slices.SortedFunc(maps.Keys(states), compareTables) {
-		if err := writeStates(ctx, tx, t, l.catalog.relation(t), states[t]); err != nil {
-			return nil, &tableError{t, err}
-		}
-	}
-	return fresh, l.insertDiscards(ctx, tx, fresh)
-}
-
-// fit casts a row to its table, with the time of the load.
-func (l *Loader) fit(it *item, r *row, stamps map[string]time.Time) *input {
-	rel := l.catalog.relation(r.table)
-	in := fit(it, r, rel)
-	if _, ok := r.standard["uuid_ts"]; ok {
-		if text, ok := rel.columns["uuid_ts"].cast(timeValue(stamps[r.table.schema])); ok {
-			in.set("uuid_ts", text)
-		}
-	}
-	return in
 }

@@ -77,3 +77,23 @@ func hash(name string) string {
 	sum := sha256.Sum256([]byte(name))
 	return hex.EncodeToString(sum[:4])
 }
+
+// maxNames is how many names are remembered before it begins anew. Names of
+// events are few, unless data is in them.
+const maxNames = 10_000
+
+// names remembers what became of names.
+type names map[string]string
+
+// of returns what becomes of a name.
+func (n names) of(name string, make func(string) string) string {
+	if known, ok := n[name]; ok {
+		return known
+	}
+	if len(n) >= maxNames {
+		clear(n)
+	}
+	name = strings.Clone(name) // or the event that it comes from would be kept
+	n[name] = make(name)
+	return n[name]
+}

@@ -1,6 +1,10 @@
 package warehouse
 
-import "strings"
+import (
+	"maps"
+	"slices"
+	"strings"
+)
 
 // overflowColumn holds, as a JSON object by column name, the values for which a
 // table has no column and gets no more. No property has that name: Segment's
@@ -19,26 +23,27 @@ func (r *relation) room(limit int) int {
 	return max(0, min(limit-len(r.columns), places))
 }
 
-// setOverflow keeps the cells that have no column in the overflow of the row. What
-// it cannot take is lost to the table.
-func (in *input) setOverflow(rel *relation) {
-	if len(in.overflow) == 0 {
-		return
-	}
+// overflow are values without a column, by the name that it would have.
+type overflow map[string]value
+
+// json writes the values as a JSON object.
+func (o overflow) json() value {
 	var b strings.Builder
-	for i, c := range in.overflow {
+	for i, column := range slices.Sorted(maps.Keys(o)) {
 		b.WriteByte("{,"[min(i, 1)])
-		b.WriteString(quote(c.column))
+		b.WriteString(quote(column))
 		b.WriteByte(':')
-		b.WriteString(c.value.json())
+		b.WriteString(o[column].json())
 	}
 	b.WriteByte('}')
-	if text, ok := rel.columns[overflowColumn].cast(value{document, b.String()}); ok {
-		in.set(overflowColumn, text)
-		return
+	return value{document, b.String()}
+}
+
+// losers are the values as lost to a table that cannot take them.
+func (o overflow) losers() []lost {
+	losers := make([]lost, 0, len(o))
+	for _, column := range slices.Sorted(maps.Keys(o)) {
+		losers = append(losers, lost{column, o[column].text, lostFull})
 	}
-	for _, c := range in.overflow {
-		in.lost = append(in.lost, lost{c.column, c.value.text, lostFull})
-	}
-	in.overflow = nil
+	return losers
 }

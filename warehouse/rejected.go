@@ -23,6 +23,6 @@ func rejectedRecord(e event.Event) record {
 		c = append(c, cell{column, value{text, cleanText(e.Get(column).String())}})
 	}
 	return record{rows: []row{{
-		table: table{ownSchema, "rejected_events"}, id: cleanText(e.ID), cells: sortCells(c), standard: rejectedColumns,
+		table: table{ownSchema, "rejected_events"}, id: cleanText(e.ID), own: c, standard: rejectedColumns, receivedAt: e.ReceivedAt,
 	}}}
 }

@@ -261,8 +261,7 @@ func (r *repair) change(ctx context.Context, tx pgx.Tx, current columnType) (dis
 // using is how Postgres converts a value that fits. A time becomes text as the
 // bridge writes times.
 func using(column string, from, to columnType) string {
-	base, _ := from.split()
-	switch {
+	switch base := from.form().base; {
 	case to == typeText && strings.HasPrefix(base, "timestamp"):
 		return fmt.Sprintf(`regexp_replace(to_char(%s::timestamptz at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '\.?0+Z$', 'Z')`, column)
 	case to == typeJSONB:

@@ -2,7 +2,9 @@ package warehouse
 
 import (
 	"fmt"
+	"iter"
 	"slices"
+	"time"
 
 	"github.com/tidwall/gjson"
 
@@ -14,12 +16,30 @@ import (
 type row struct {
 	table table
 	id    string
-	cells cells
+	// common are the cells that the rows of an event share, own the others. A
+	// column is in one of them.
+	common, own cells
 	// standard are the columns that the table has whether or not a row fills
 	// them.
 	standard columns
 	// lost are the values for which there is no place in the row.
-	lost []lost
+	lost       []lost
+	receivedAt time.Time
+	// fresh says that the table did not have the row before the load.
+	fresh bool
+}
+
+// cells are all cells of the row.
+func (r *row) cells() iter.Seq[cell] {
+	return func(yield func(cell) bool) {
+		for _, part := range [...]cells{r.common, r.own} {
+			for _, c := range part {
+				if !yield(c) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // lost is a value that did not get into its column. It becomes a row of the
@@ -51,36 +71,56 @@ func (r record) schema() string {
 	return r.state.table.schema
 }
 
+// mapper maps events to their rows. What it learns of one serves the others: the
+// columns of keys, the tables of names.
+type mapper struct {
+	flattener
+	context                   *keyTree
+	track, call, group, alias *keyTree // properties and traits
+	schemas, events           names
+}
+
+func newMapper() *mapper {
+	return &mapper{
+		context: newKeyTree("context", nobody),
+		track:   newKeyTree("", reservedIn(trackColumns)),
+		call:    newKeyTree("", reservedIn(callColumns)),
+		group:   newKeyTree("", reservedIn(groupColumns)),
+		alias:   newKeyTree("", reservedIn(aliasColumns)),
+		schemas: names{}, events: names{},
+	}
+}
+
 // record maps an event to its rows.
-func (f *flattener) record(e event.Event) (record, error) {
+func (m *mapper) record(e event.Event) (record, error) {
 	if e.Type == event.Rejected {
 		return rejectedRecord(e), nil
 	}
 	if !gjson.ValidBytes(e.Body) {
 		return record{}, fmt.Errorf("the body is not valid JSON")
 	}
-	c := f.read(e)
+	c := m.read(e)
 	switch e.Type {
 	case event.Track:
-		return c.track(), nil
+		return c.tracked(), nil
 	case event.Identify:
 		r := c.row("identifies", callColumns)
-		c.add(&r, c.traits, reservedIn(callColumns))
+		c.add(&r, c.traits, m.call)
 		return record{rows: []row{r}, state: r.state("users", c.userID.String())}, nil
 	case event.Group:
-		r := c.row("groups", groupColumns)
 		group := c.groupID.String()
-		r.cells.text("group_id", group)
-		c.add(&r, c.traits, reservedIn(groupColumns))
+		c.common.text("group_id", group)
+		r := c.row("groups", groupColumns)
+		c.add(&r, c.traits, m.group)
 		return record{rows: []row{r}, state: r.state("accounts", group)}, nil
 	case event.Page:
 		return record{rows: []row{c.visit("pages")}}, nil
 	case event.Screen:
 		return record{rows: []row{c.visit("screens")}}, nil
 	case event.Alias:
+		c.common.text("previous_id", c.previousID.String())
 		r := c.row("aliases", aliasColumns)
-		r.cells.text("previous_id", c.previousID.String())
-		c.add(&r, c.traits, reservedIn(aliasColumns))
+		c.add(&r, c.traits, m.alias)
 		return record{rows: []row{r}}, nil
 	default:
 		return record{}, fmt.Errorf("there is no table for calls of type %q", e.Type)
@@ -89,8 +129,9 @@ func (f *flattener) record(e event.Event) (record, error) {
 
 // call is an event taken apart, and what its rows have in common.
 type call struct {
-	*flattener
+	*mapper
 	id, schema                                         string
+	receivedAt                                         time.Time
 	userID, groupID, previousID, event, name, category gjson.Result
 	anonymousID, sentAt, timestamp, originalTimestamp  gjson.Result
 	context, properties, traits                        gjson.Result
@@ -100,8 +141,8 @@ type call struct {
 }
 
 // read takes an event apart.
-func (f *flattener) read(e event.Event) *call {
-	c := &call{flattener: f, id: cleanText(e.ID), schema: schemaName(e.Source)}
+func (m *mapper) read(e event.Event) *call {
+	c := &call{mapper: m, id: cleanText(e.ID), schema: m.schemas.of(e.Source, schemaName), receivedAt: e.ReceivedAt}
 	gjson.ParseBytes(e.Body).ForEach(func(key, v gjson.Result) bool {
 		switch key.Str {
 		case "userId":
@@ -133,91 +174,85 @@ func (f *flattener) read(e event.Event) *call {
 		}
 		return true
 	})
-	standard := make(cells, 0, len(callColumns))
-	standard = append(standard, cell{"id", value{text, c.id}}, cell{"received_at", timeValue(e.ReceivedAt)})
-	standard.text("anonymous_id", c.anonymousID.String())
-	standard.text("user_id", c.userID.String())
-	for _, t := range []struct {
+	c.common, c.lost = m.flatten(c.context, m.context, len(trackColumns))
+	c.common = append(c.common, cell{"id", value{text, c.id}}, cell{"received_at", timeValue(e.ReceivedAt)})
+	c.common.text("anonymous_id", c.anonymousID.String())
+	c.common.text("user_id", c.userID.String())
+	for _, t := range [...]struct {
 		column string
 		at     gjson.Result
 	}{{"sent_at", c.sentAt}, {"timestamp", c.timestamp}, {"original_timestamp", c.originalTimestamp}} {
 		if v, ok := valueOf(t.at); ok {
-			standard.set(t.column, v)
+			c.common = append(c.common, cell{t.column, v})
 		}
 	}
-	var ofContext cells
-	ofContext, c.lost = f.flatten(c.context, "context", nobody)
-	c.common = joined(standard, ofContext)
 	return c
 }
 
 // row begins a row with what all rows of the call have.
 func (c *call) row(name string, standard columns) row {
 	return row{
-		table: table{c.schema, name}, id: c.id, standard: standard,
-		cells: slices.Clone(c.common), lost: slices.Clone(c.lost),
+		table: table{c.schema, name}, id: c.id, standard: standard, receivedAt: c.receivedAt,
+		common: c.common, lost: slices.Clone(c.lost),
 	}
 }
 
-// track makes the row of tracks, which has no properties, and that of the
+// tracked makes the row of tracks, which has no properties, and that of the
 // event's own table.
-func (c *call) track() record {
-	name := eventTable(c.event.String())
-	c.common.set("event", value{text, name})
-	c.common.set("event_text", value{text, cleanText(c.event.String())})
-	rows := []row{c.row("tracks", trackColumns), c.row(name, trackColumns)}
-	c.add(&rows[1], c.properties, reservedIn(trackColumns))
-	return record{rows: rows}
+func (c *call) tracked() record {
+	name := c.events.of(c.event.String(), eventTable)
+	c.common = append(c.common, cell{"event", value{text, name}}, cell{"event_text", value{text, cleanText(c.event.String())}})
+	first := c.row("tracks", trackColumns)
+	second := first
+	second.table.name, second.lost = name, slices.Clone(c.lost)
+	c.add(&second, c.properties, c.track)
+	return record{rows: []row{first, second}}
 }
 
 // visit makes the row of a page or screen. The SDKs send a name and category
 // beside the properties or among them, or both.
 func (c *call) visit(name string) row {
 	r := c.row(name, callColumns)
-	c.add(&r, c.properties, reservedIn(callColumns))
+	c.add(&r, c.properties, c.call)
 	for _, beside := range []struct {
 		column string
 		sent   gjson.Result
 	}{{"name", c.name}, {"category", c.category}} {
 		v, ok := valueOf(beside.sent)
-		property, both := r.cells.get(beside.column)
+		property, both := r.own.get(beside.column)
 		if !ok || both && v.text == "" {
 			continue
 		}
 		if both && v != property {
 			r.lost = append(r.lost, lost{beside.column, property.text, lostCollision})
 		}
-		r.cells.set(beside.column, v)
+		r.own.set(beside.column, v)
 	}
 	return r
 }
 
 // add adds the values of an object to a row of the call.
-func (c *call) add(r *row, object gjson.Result, reserved func(string) bool) {
-	found, losers := c.flatten(object, "", reserved)
-	r.cells = joined(r.cells, found)
+func (c *call) add(r *row, object gjson.Result, tree *keyTree) {
+	var losers []lost
+	r.own, losers = c.flatten(object, tree, 0)
 	r.lost = append(r.lost, losers...)
 }
 
 // state is the row that a call makes of who it is about: traits and context, but
 // nothing of the call itself. It is nil where id is empty, for an anonymous
 // person has no row in users.
-func (r row) state(name, id string) *row {
+func (r *row) state(name, id string) *row {
 	if id == "" {
 		return nil
 	}
 	id = cleanText(id)
-	about := make(cells, 0, len(r.cells))
-	for _, c := range r.cells {
+	about := cells{{"id", value{text, id}}, {"received_at", timeValue(r.receivedAt)}}
+	for c := range r.cells() {
 		if _, ofCall := r.standard[c.column]; !ofCall {
 			about = append(about, c)
 		}
 	}
-	about.set("id", value{text, id})
-	if received, ok := r.cells.get("received_at"); ok {
-		about.set("received_at", received)
-	}
-	return &row{table: table{r.table.schema, name}, id: id, cells: about, standard: stateColumns}
+	return &row{table: table{r.table.schema, name}, id: id, own: about, standard: stateColumns, receivedAt: r.receivedAt}
 }
 
 // nobody reserves no name.

@@ -8,7 +8,7 @@ import (
 )
 
 // errStale is the error of a load whose catalog has another type for a column than
-// the column has.
+// the column has, or where the column has a type that it should not have.
 var errStale = errors.New("a column has another type by now")
 
 // typesQuery returns the types of columns.
@@ -23,26 +23,24 @@ join pg_attribute a on a.attrelid = r.oid and a.attname = c.column and not a.att
 // still have the types that they were cast to. A value that is refused by a type
 // shows that by itself; one that would be taken by a wider type, as after a
 // repair, does not.
-func (l *Loader) checkMisfits(ctx context.Context, tx pgx.Tx, fresh []*input) error {
+func (in *insertion) checkMisfits(ctx context.Context) error {
 	type place struct {
 		table
 		column string
 	}
 	asked := make(map[place]bool)
 	var schemas, names, columns []string
-	for _, in := range fresh {
-		for _, v := range in.lost {
-			p := place{in.row.table, v.column}
-			if v.reason == lostMisfit && !asked[p] {
-				asked[p] = true
-				schemas, names, columns = append(schemas, p.schema), append(names, p.name), append(columns, p.column)
-			}
+	for _, d := range in.discards {
+		p := place{d.row.table, d.column}
+		if d.reason == lostMisfit && !asked[p] {
+			asked[p] = true
+			schemas, names, columns = append(schemas, p.schema), append(names, p.name), append(columns, p.column)
 		}
 	}
 	if len(asked) == 0 {
 		return nil
 	}
-	rows, err := tx.Query(ctx, typesQuery, schemas, names, columns)
+	rows, err := in.tx.Query(ctx, typesQuery, schemas, names, columns)
 	if err != nil {
 		return err
 	}
@@ -50,7 +48,7 @@ func (l *Loader) checkMisfits(ctx context.Context, tx pgx.Tx, fresh []*input) er
 	var p place
 	var typ columnType
 	_, err = pgx.ForEachRow(rows, []any{&p.schema, &p.name, &p.column, &typ}, func() error {
-		stale = stale || l.catalog.relation(p.table).columns[p.column] != typ
+		stale = stale || in.catalog.relation(p.table).columns[p.column] != typ
 		return nil
 	})
 	if err == nil && stale {

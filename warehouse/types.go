@@ -51,7 +51,31 @@ func common(a, b columnType) columnType {
 	}
 }
 
-// cast returns the value as input for a column of type t. ok is false for a
+// form is a column type taken apart, so that this is not done for each value.
+type form struct {
+	base  string // without sizes
+	sizes []int  // the length of varchar(1024), precision and scale of numeric(10,2)
+	wire  wire
+}
+
+// form takes the type apart.
+func (t columnType) form() form {
+	f := form{base: string(t)}
+	if base, list, found := strings.Cut(strings.TrimSuffix(string(t), ")"), "("); found {
+		f.base = base
+		for size := range strings.SplitSeq(list, ",") {
+			n, err := strconv.Atoi(size)
+			if err != nil {
+				return form{} // no type that the loader knows
+			}
+			f.sizes = append(f.sizes, n)
+		}
+	}
+	f.wire = wires[f.base]
+	return f
+}
+
+// cast returns the value as input for a column of the type. ok is false for a
 // misfit: nothing is rounded, cut or guessed, so what comes back from the
 // column is what was sent.
 //
@@ -61,13 +85,12 @@ func common(a, b columnType) columnType {
 //	numeric     ok       ok        –        –        ok            –            –
 //	boolean     –        –         ok       –        –             true, false  –
 //	timestamptz –        –         –        ok       –             a date       –
-func (t columnType) cast(v value) (input string, ok bool) {
-	base, sizes := t.split()
-	switch base {
+func (f form) cast(v value) (input string, ok bool) {
+	switch f.base {
 	case "text":
 		return v.text, true
 	case "character varying":
-		return v.text, len(sizes) == 0 || utf8.RuneCountInString(v.text) <= sizes[0]
+		return v.text, len(f.sizes) == 0 || len(v.text) <= f.sizes[0] || utf8.RuneCountInString(v.text) <= f.sizes[0]
 	case "bigint":
 		return castInteger(v, 64)
 	case "integer":
@@ -75,7 +98,7 @@ func (t columnType) cast(v value) (input string, ok bool) {
 	case "smallint":
 		return castInteger(v, 16)
 	case "numeric":
-		return v.text, v.isNumber() && fitsNumeric(v.text) && (len(sizes) != 2 || fitsScale(v.text, sizes[0], sizes[1]))
+		return v.text, v.isNumber() && fitsNumeric(v.text) && (len(f.sizes) != 2 || fitsScale(v.text, f.sizes[0], f.sizes[1]))
 	case "double precision":
 		return castFloat(v, 64)
 	case "real":
@@ -91,22 +114,8 @@ func (t columnType) cast(v value) (input string, ok bool) {
 	}
 }
 
-// split parts the type into its name and its sizes: the length of
-// varchar(1024), precision and scale of numeric(10,2).
-func (t columnType) split() (base string, sizes []int) {
-	base, list, found := strings.Cut(strings.TrimSuffix(string(t), ")"), "(")
-	if !found {
-		return string(t), nil
-	}
-	for size := range strings.SplitSeq(list, ",") {
-		n, err := strconv.Atoi(size)
-		if err != nil {
-			return string(t), nil // no type that the loader knows
-		}
-		sizes = append(sizes, n)
-	}
-	return base, sizes
-}
+// cast returns the value as input for one column of the type.
+func (t columnType) cast(v value) (input string, ok bool) { return t.form().cast(v) }
 
 // fitsScale says whether a number fits a column of that precision and scale
 // without being rounded.

@@ -20,32 +20,65 @@ import (
 //     latest call that the row knows; an older one fills what is still empty;
 //   - what a call does not say, or says with null, keeps its value.
 
-// writeStates brings a table of states up to date. inputs are those of new
-// calls, in the order of the batch.
-func writeStates(ctx context.Context, tx pgx.Tx, t table, rel *relation, inputs []*input) error {
-	known, err := latestCalls(ctx, tx, t, rel, once(inputs))
+// state is what calls say of one person or group.
+type state struct {
+	row      *row
+	inputs   inputs
+	overflow overflow
+}
+
+// writeStates brings a table of states up to date with the calls that are new.
+func (in *insertion) writeStates(ctx context.Context, p *part) error {
+	var states []*state
+	into := newTuples(p.rel, nil)
+	for _, it := range p.calls {
+		alone := len(it.record.rows) == 0
+		if !alone && !it.record.rows[0].fresh {
+			continue
+		}
+		s := &state{row: it.record.state}
+		before := len(in.discards)
+		s.overflow = in.fit(s.row, into)
+		s.inputs = into.take()
+		if alone && len(in.discards) > before {
+			var err error
+			if in.discards, err = withoutKept(ctx, in.tx, s.row, in.discards); err != nil {
+				return err
+			}
+		}
+		if _, ok := s.inputs["id"]; ok {
+			states = append(states, s)
+		}
+	}
+	if len(states) == 0 {
+		return nil
+	}
+	known, err := latestCalls(ctx, in.tx, p, states)
 	if err != nil {
 		return err
 	}
 	// Calls on both sides of the latest one known must not be merged with one
 	// another. Those before it are rare: an event that had to wait.
-	var unknown, older, newer []*input
-	for _, in := range inputs {
-		latest, exists := known[in.row.id]
+	var unknown, older, newer []*state
+	for _, s := range states {
+		latest, exists := known[s.row.id]
 		switch {
 		case !exists:
-			unknown = append(unknown, in)
-		case in.item.event.ReceivedAt.Before(latest):
-			older = append(older, in)
+			unknown = append(unknown, s)
+		case s.row.receivedAt.Before(latest):
+			older = append(older, s)
 		default:
-			newer = append(newer, in)
+			newer = append(newer, s)
 		}
 	}
-	if err := copyIn(ctx, tx, t, merge(rel, unknown)); err != nil {
+	for _, s := range merge(unknown) {
+		into.add(s.inputs)
+	}
+	if err := into.copyTo(ctx, in.tx, p.table); err != nil {
 		return err
 	}
-	for _, calls := range [][]*input{older, newer} {
-		if err := updateStates(ctx, tx, t, rel, merge(rel, calls)); err != nil {
+	for _, calls := range [][]*state{older, newer} {
+		if err := updateStates(ctx, in.tx, p, merge(calls)); err != nil {
 			return err
 		}
 	}
@@ -54,17 +87,21 @@ func writeStates(ctx context.Context, tx pgx.Tx, t table, rel *relation, inputs 
 
 // latestCalls returns when the latest call was received that each row knows,
 // the zero time if it does not say. It locks the rows.
-func latestCalls(ctx context.Context, tx pgx.Tx, t table, rel *relation, inputs []*input) (map[string]time.Time, error) {
-	sql := "select k.position::int - 1, r.received_at " + matchSQL(t, rel, "for update")
-	rows, err := tx.Query(ctx, sql, keys(inputs))
+func latestCalls(ctx context.Context, tx pgx.Tx, p *part, states []*state) (map[string]time.Time, error) {
+	rows := make([]*row, len(states))
+	for i, s := range states {
+		rows[i] = s.row
+	}
+	rows = once(rows)
+	found, err := tx.Query(ctx, "select k.position::int - 1, r.received_at "+matchSQL(p.table, p.rel, "for update"), keys(rows, p.rel))
 	if err != nil {
 		return nil, err
 	}
 	known := make(map[string]time.Time)
 	var position int
 	var receivedAt *time.Time
-	_, err = pgx.ForEachRow(rows, []any{&position, &receivedAt}, func() error {
-		id := inputs[position].row.id
+	_, err = pgx.ForEachRow(found, []any{&position, &receivedAt}, func() error {
+		id := rows[position].id
 		known[id] = time.Time{}
 		if receivedAt != nil {
 			known[id] = *receivedAt
@@ -74,46 +111,49 @@ func latestCalls(ctx context.Context, tx pgx.Tx, t table, rel *relation, inputs 
 	return known, err
 }
 
-// merge makes one input for each id: of each column the value that was received
+// merge makes one state for each id: of each column the value that was received
 // last.
-func merge(rel *relation, calls []*input) []*input {
-	ordered := slices.Clone(calls)
-	slices.SortStableFunc(ordered, func(a, b *input) int {
-		return a.item.event.ReceivedAt.Compare(b.item.event.ReceivedAt)
-	})
-	byID := make(map[string]*input)
-	for _, in := range ordered {
-		merged := byID[in.row.id]
+func merge(states []*state) []*state {
+	ordered := slices.Clone(states)
+	slices.SortStableFunc(ordered, func(a, b *state) int { return a.row.receivedAt.Compare(b.row.receivedAt) })
+	byID := make(map[string]*state)
+	for _, s := range ordered {
+		merged := byID[s.row.id]
 		if merged == nil {
-			byID[in.row.id] = &input{row: in.row, item: in.item, values: slices.Clone(in.values), overflow: in.overflow}
+			byID[s.row.id] = s
 			continue
 		}
-		for _, v := range in.values {
-			merged.set(v.column, v.text)
+		maps.Copy(merged.inputs, s.inputs)
+		if merged.overflow == nil {
+			merged.overflow = s.overflow
+		} else if s.overflow != nil {
+			maps.Copy(merged.overflow, s.overflow)
+			merged.inputs[overflowColumn] = merged.overflow.json().text
 		}
-		merged.overflow = joined(merged.overflow, in.overflow)
-		merged.setOverflow(rel)
 	}
-	return slices.SortedFunc(maps.Values(byID), func(a, b *input) int { return strings.Compare(a.row.id, b.row.id) })
+	return slices.SortedFunc(maps.Values(byID), func(a, b *state) int { return strings.Compare(a.row.id, b.row.id) })
 }
 
 // updateStates updates rows that exist.
-func updateStates(ctx context.Context, tx pgx.Tx, t table, rel *relation, inputs []*input) error {
-	if len(inputs) == 0 {
+func updateStates(ctx context.Context, tx pgx.Tx, p *part, states []*state) error {
+	if len(states) == 0 {
 		return nil
 	}
-	filled := columnsOf(inputs)
+	inputs := make(map[string][]*string)
+	for i, s := range states {
+		for column, input := range s.inputs {
+			if inputs[column] == nil {
+				inputs[column] = make([]*string, len(states))
+			}
+			inputs[column][i] = &input
+		}
+	}
+	filled := slices.Sorted(maps.Keys(inputs))
 	arrays := make([]any, len(filled))
 	for i, column := range filled {
-		array := make([]*string, len(inputs))
-		for j, in := range inputs {
-			if text, ok := in.get(column); ok {
-				array[j] = &text
-			}
-		}
-		arrays[i] = array
+		arrays[i] = inputs[column]
 	}
-	_, err := tx.Exec(ctx, updateSQL(t, rel, filled), arrays...)
+	_, err := tx.Exec(ctx, updateSQL(p.table, p.rel, filled), arrays...)
 	return err
 }
 
@@ -124,7 +164,7 @@ func updateSQL(t table, rel *relation, filled []string) string {
 		arrays[i] = fmt.Sprintf("$%d::text[]::%s[]", i+1, rel.columns[column])
 	}
 	return fmt.Sprintf("update %s u set %s from unnest(%s) as s (%s) where u.id = s.id",
-		t.quoted(), assignments(filled), strings.Join(arrays, ", "), list(filled, ""))
+		t.quoted(), assignments(filled), strings.Join(arrays, ", "), list(filled))
 }
 
 // assignments writes the rules above for the columns of a row u and the new

@@ -72,6 +72,9 @@ func kindOfNumber(literal string) kind {
 }
 
 func isInteger(literal string) bool {
+	if strings.ContainsAny(literal, ".eE") {
+		return false
+	}
 	_, err := strconv.ParseInt(literal, 10, 64)
 	return err == nil
 }
@@ -103,6 +106,10 @@ func isInstant(s string) bool {
 // Postgres writes otherwise, and zones by names that mean several zones, are
 // left alone.
 func parseTime(s string) (time.Time, bool) {
+	s = strings.TrimSpace(s)
+	if s == "" || s[0] < '0' || s[0] > '9' { // most strings: addresses of pages, names of browsers
+		return time.Time{}, false
+	}
 	upper := strings.ToUpper(s)
 	if last := upper[max(0, len(upper)-1):]; last >= "A" && last <= "Y" &&
 		!strings.HasSuffix(upper, " UTC") && !strings.HasSuffix(upper, " GMT") {
