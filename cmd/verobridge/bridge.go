@@ -196,30 +196,36 @@ func (b *bridge) newDestination(d destinationSettings) (delivery.Destination, er
 			Registerer:   b.metrics,
 		})
 	default:
-		v, err := outbound.NewVero(outbound.VeroOptions{
-			Name:         d.Name,
-			URL:          d.URL,
-			AllowPrivate: d.AllowPrivate,
-			AuthToken:    d.AuthToken,
-			Preset:       d.Preset,
-			Mapping:      d.Mapping,
-			Events:       d.Events,
-			Consent:      d.Consent,
-			Sources:      b.veroSources(),
-			Browsers:     b.browsers(),
-			Concurrency:  d.Concurrency,
-			Timeout:      d.Timeout,
-			Rate:         d.Rate,
-			Logger:       b.log,
-			Registerer:   b.metrics,
-
-			RepeatInDoubt: d.Ambiguous == ambiguousRetry,
-		})
+		v, err := b.newVero(d)
 		if err != nil {
 			return nil, err
 		}
 		return b.resolve(v, d), nil
 	}
+}
+
+// newVero returns a destination of type vero as it is without what is known
+// about people.
+func (b *bridge) newVero(d destinationSettings) (*outbound.Vero, error) {
+	return outbound.NewVero(outbound.VeroOptions{
+		Name:         d.Name,
+		URL:          d.URL,
+		AllowPrivate: d.AllowPrivate,
+		AuthToken:    d.AuthToken,
+		Preset:       d.Preset,
+		Mapping:      d.Mapping,
+		Events:       d.Events,
+		Consent:      d.Consent,
+		Sources:      b.veroSources(),
+		Browsers:     b.browsers(),
+		Concurrency:  d.Concurrency,
+		Timeout:      d.Timeout,
+		Rate:         d.Rate,
+		Logger:       b.log,
+		Registerer:   b.metrics,
+
+		RepeatInDoubt: d.Ambiguous == ambiguousRetry,
+	})
 }
 
 func (b *bridge) veroSources() []string {

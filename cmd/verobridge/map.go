@@ -28,7 +28,8 @@ func mapCommand(env environment) *cobra.Command {
 		Use:   "map [file]...",
 		Short: "Show what Vero would get of events, without sending anything",
 		Long: `Show the exact requests that Vero would get of events, or why it would get none.
-Nothing is sent.
+Nothing is sent. Each event is taken by itself: what the running bridge knows
+about people, who an anonymous visitor is or who was erased, is not asked.
 
 The events are calls of Segment's API, read from files or from standard input: one
 JSON object after the other, a JSON array, or the body of a batch. With --last they
@@ -195,13 +196,9 @@ func (o mapOptions) mapper(config string) (*mapper, error) {
 	}
 	d := s.Destinations[slices.IndexFunc(s.Destinations, func(d destinationSettings) bool { return d.Name == name })]
 	b := &bridge{settings: s, log: slog.New(slog.DiscardHandler), metrics: prometheus.NewRegistry()}
-	made, err := b.newDestination(d)
+	vero, err := b.newVero(d)
 	if err != nil {
 		return nil, err
-	}
-	vero, ok := made.(*outbound.Vero)
-	if !ok {
-		return nil, fmt.Errorf("destination %q is not of type vero", name)
 	}
 	return &mapper{settings: s, vero: vero, accept: b.accepts(name), url: strings.TrimSuffix(cmp.Or(d.URL, outbound.VeroURL), "/")}, nil
 }

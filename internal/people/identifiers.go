@@ -1,6 +1,7 @@
 package people
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -35,7 +36,7 @@ func Identifiers(e event.Event) []Identifier {
 			return nil
 		}
 	}
-	all := []Identifier{{User, e.UserID()}, {Anonymous, e.AnonymousID()}, {Email, e.Email()}}
+	all := []Identifier{{User, cmp.Or(e.UserID(), e.TraitID())}, {Anonymous, e.AnonymousID()}, {Email, e.Email()}}
 	if previous := e.PreviousID(); previous != "" {
 		all = append(all, Identifier{User, previous}, Identifier{Anonymous, previous})
 	}
