@@ -23,6 +23,10 @@ import (
 // is behind. When it is not, it loads what there is.
 const loadBatch = 5000
 
+// deliveryBatch is how many events are handed to a destination at once when it
+// is behind: 32 for each of 64 connections, which are idle between two batches.
+const deliveryBatch = 2048
+
 // bridge is the running program. Its parts start in the order in which events
 // flow backwards, so that each finds the next one ready, and stop the other way
 // round:
@@ -159,7 +163,7 @@ func (b *bridge) startDeliveries(context.Context) error {
 	b.drain(func() error { return b.spool.DrainReports(ctx, b.writeReports) })
 	for _, d := range destinations {
 		accept := b.accepts(d.Name())
-		b.drain(func() error { return b.spool.Drain(ctx, d, spool.DrainOptions{Accept: accept}) })
+		b.drain(func() error { return b.spool.Drain(ctx, d, spool.DrainOptions{Accept: accept, MaxEvents: deliveryBatch}) })
 	}
 	return nil
 }

@@ -267,7 +267,7 @@ func count(t *testing.T, db *pgx.Conn, query string, args ...any) int {
 }
 
 // awaitCondition looks until something is so.
-func awaitCondition(t *testing.T, what string, is func() bool) {
+func awaitCondition(t testing.TB, what string, is func() bool) {
 	t.Helper()
 	for started := time.Now(); !is(); {
 		if time.Since(started) > deadline {
