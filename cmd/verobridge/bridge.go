@@ -163,7 +163,9 @@ func (b *bridge) startDeliveries(context.Context) error {
 	b.drain(func() error { return b.spool.DrainReports(ctx, b.writeReports) })
 	for _, d := range destinations {
 		accept := b.accepts(d.Name())
-		b.drain(func() error { return b.spool.Drain(ctx, d, spool.DrainOptions{Accept: accept, MaxEvents: deliveryBatch}) })
+		b.drain(func() error {
+			return b.spool.Drain(ctx, d, spool.DrainOptions{Accept: accept, MaxEvents: deliveryBatch})
+		})
 	}
 	return nil
 }
