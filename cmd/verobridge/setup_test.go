@@ -159,9 +159,14 @@ func (w *world) await(t testing.TB, what, query string, args ...any) {
 // now is behind all of it, at each destination.
 func (w *world) settle(t *testing.T, name string) {
 	t.Helper()
+	keys := map[string]string{"app": appKey, "vero": veroKey}
 	for _, source := range w.bridge.settings.Sources {
+		key, known := keys[source.Name]
+		if !known {
+			continue
+		}
 		id := "settled-" + name + "-" + source.Name
-		w.post(t, "/v1/identify", source.WriteKeys[0], fmt.Appendf(nil, `{"messageId":%q,"userId":"sentinel","timestamp":"2026-01-01T00:00:00Z"}`, id))
+		w.post(t, "/v1/identify", key, fmt.Appendf(nil, `{"messageId":%q,"userId":"sentinel","timestamp":"2026-01-01T00:00:00Z"}`, id))
 		w.await(t, "the sentinel's delivery", `
 			select count(*) = $2 from verobridge.deliveries where message_id = $1 and status = 'delivered'`,
 			id, len(source.Destinations)+1) // the warehouse
