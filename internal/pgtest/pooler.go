@@ -18,7 +18,7 @@ import (
 // poolerConfig is as little as PgBouncer needs: everybody may in, as the user who
 // owns the tests' server, and a connection is a client's until it leaves.
 const poolerConfig = `[databases]
-* = host=%s port=%s user=%s
+* = host=%s port=%s user=%s password=%s
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = %d
@@ -45,7 +45,11 @@ func Pooled(t testing.TB, database string) string {
 	}
 	port := freePort(t)
 	file := filepath.Join(t.TempDir(), "pgbouncer.ini")
-	config := fmt.Sprintf(poolerConfig, u.Hostname(), u.Port(), u.User.Username(), port)
+	password, ok := u.User.Password()
+	if !ok {
+		password = "none" // PgBouncer wants one; a server that trusts us does not ask
+	}
+	config := fmt.Sprintf(poolerConfig, u.Hostname(), u.Port(), u.User.Username(), password, port)
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatalf("pgtest: %v", err)
 	}
