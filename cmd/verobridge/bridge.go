@@ -40,6 +40,8 @@ type bridge struct {
 	spool    *spool.Spool
 	loader   *warehouse.Loader
 	people   *people.People
+	// forgetters delete a person at a destination, by its name.
+	forgetters map[string]func(ctx context.Context, id string) error
 
 	publicAddr, adminAddr string
 	drains                sync.WaitGroup
@@ -50,7 +52,10 @@ type bridge struct {
 // startBridge starts everything, and takes it apart again if a part cannot
 // start. ctx bounds the start only.
 func startBridge(ctx context.Context, s settings, log *slog.Logger) (*bridge, error) {
-	b := &bridge{settings: s, log: log, metrics: prometheus.NewRegistry(), failed: make(chan error, 8)}
+	b := &bridge{
+		settings: s, log: log, metrics: prometheus.NewRegistry(), failed: make(chan error, 8),
+		forgetters: make(map[string]func(context.Context, string) error),
+	}
 	b.metrics.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
@@ -206,6 +211,7 @@ func (b *bridge) newDestination(d destinationSettings) (delivery.Destination, er
 		if err != nil {
 			return nil, err
 		}
+		b.forgetters[d.Name] = v.Forget
 		return b.resolve(v, d), nil
 	}
 }
