@@ -1,6 +1,7 @@
 package outbound
 
 import (
+	"context"
 	"sync/atomic"
 
 	"github.com/verobridge/verobridge/internal/delivery"
@@ -11,8 +12,10 @@ import (
 const silences = 10
 
 // outage is what the calls of one delivery, made in parallel, say about the
-// destination as a whole. The zero value is none.
+// destination as a whole.
 type outage struct {
+	// end ends the waiting of events for their turn.
+	end     context.CancelFunc
 	verdict atomic.Pointer[delivery.Outcome]
 	silent  atomic.Int32 // events in a row without an answer
 }
@@ -21,15 +24,19 @@ type outage struct {
 func (o *outage) note(outcome delivery.Outcome) {
 	switch reason := outcome.Reason(); {
 	case outcome.Unavailable():
-		o.verdict.CompareAndSwap(nil, &outcome)
+		o.begin(outcome)
 	case reason == delivery.ReasonUnanswered, reason == delivery.ReasonUnreachable:
 		if o.silent.Add(1) == silences {
-			gone := delivery.Unavailable(delivery.ReasonUnreachable, outcome.Err(), 0)
-			o.verdict.CompareAndSwap(nil, &gone)
+			o.begin(delivery.Unavailable(delivery.ReasonUnreachable, outcome.Err(), 0))
 		}
 	case len(outcome.Calls()) > 0:
 		o.silent.Store(0)
 	}
+}
+
+func (o *outage) begin(verdict delivery.Outcome) {
+	o.verdict.CompareAndSwap(nil, &verdict)
+	o.end()
 }
 
 // spares returns the outcome of an event that is not tried because there is an

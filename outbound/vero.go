@@ -210,7 +210,7 @@ func (v *Vero) Deliver(ctx context.Context, batch []event.Event) []delivery.Outc
 
 	began := time.Now()
 	outcomes := make([]delivery.Outcome, len(batch))
-	var outage outage
+	outage := outage{end: end}
 	var people errgroup.Group
 	people.SetLimit(v.concurrency)
 	for _, chain := range delivery.Chains(batch) {

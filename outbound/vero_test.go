@@ -154,7 +154,7 @@ func TestOrderOfPeople(t *testing.T) {
 			batch = append(batch, track(t, fmt.Sprintf("m-%d-%d", p, n), fmt.Sprint(p), fmt.Sprintf("Event %02d", n)))
 		}
 	}
-	v.Deliver(t.Context(), batch)
+	drained(t, v, batch)
 	for id, u := range mock.Effects().Users {
 		if len(u.Events) != each {
 			t.Errorf("person %s has %d events, want %d", id, len(u.Events), each)
