@@ -2,7 +2,7 @@ package torture
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -11,7 +11,7 @@ import (
 // breakPostgres makes the warehouse fail for a moment, in one of the ways in
 // which databases do. Events go on being accepted.
 func breakPostgres(ctx context.Context, w *world) error {
-	faults := []func(context.Context, *world) error{crashPostgres, failOver, cutConnections, lockTable}
+	faults := []func(context.Context, *world) error{crashPostgres, failOver, cutConnections, lockTable, slowDown, takeConnections, takeRights}
 	return faults[w.random.IntN(len(faults))](ctx, w)
 }
 
@@ -49,20 +49,74 @@ func cutConnections(ctx context.Context, w *world) error {
 // lockTable holds a lock that nobody gets by, for longer than the bridge waits
 // for one.
 func lockTable(ctx context.Context, w *world) error {
+	if err := w.awaitTables(ctx); err != nil {
+		return err
+	}
 	conn, err := pgx.Connect(ctx, w.database)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // and with it the lock
 	tables := []string{"app.tracks", "app." + eventTable, "verobridge.deliveries"}
-	if _, err := conn.Exec(ctx, "begin"); err != nil {
-		return err
-	}
 	table := tables[w.random.IntN(len(tables))]
-	// The first load makes the table; before it there is nothing to lock.
-	if _, err := conn.Exec(ctx, fmt.Sprintf("do $$ begin if to_regclass('%[1]s') is not null then lock table %[1]s in access exclusive mode; end if; end $$", table)); err != nil {
+	if _, err := conn.Exec(ctx, "begin; lock table "+table+" in access exclusive mode"); err != nil {
 		return err
 	}
 	pause(ctx, time.Second+w.moment(time.Second))
 	return nil
+}
+
+// slowDown makes each load wait, for a moment: the table's trigger sleeps.
+func slowDown(ctx context.Context, w *world) error {
+	return w.meanwhile(ctx,
+		[]string{
+			"create or replace function public.sleep() returns trigger language plpgsql as $$ begin perform pg_sleep(0.2); return null; end $$",
+			"create trigger slow after insert on app.tracks for each statement execute function public.sleep()",
+		},
+		[]string{"drop trigger slow on app.tracks"})
+}
+
+// takeConnections leaves the bridge no connection, for a moment.
+func takeConnections(ctx context.Context, w *world) error {
+	return w.meanwhile(ctx,
+		[]string{"alter role " + role + " connection limit 0", cutAll},
+		[]string{"alter role " + role + " connection limit -1"})
+}
+
+// takeRights leaves the bridge a role that may not write, for a moment.
+func takeRights(ctx context.Context, w *world) error {
+	return w.meanwhile(ctx,
+		[]string{"revoke insert on app.tracks, verobridge.deliveries from " + role, "revoke create on schema app from " + role},
+		[]string{"grant insert on app.tracks, verobridge.deliveries to " + role, "grant create on schema app to " + role})
+}
+
+// meanwhile does something to the database for a moment.
+func (w *world) meanwhile(ctx context.Context, before, after []string) error {
+	if err := w.awaitTables(ctx); err != nil {
+		return err
+	}
+	if err := run(ctx, w.database, before...); err != nil {
+		return err
+	}
+	pause(ctx, w.moment(time.Second))
+	return run(ctx, w.database, after...)
+}
+
+// awaitTables waits until the first events have made their tables.
+func (w *world) awaitTables(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, w.database)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	for since := time.Now(); ; pause(ctx, 10*time.Millisecond) {
+		var there bool
+		err := conn.QueryRow(ctx, "select to_regclass('app."+eventTable+"') is not null").Scan(&there)
+		if err != nil || there {
+			return err
+		}
+		if time.Since(since) > patience {
+			return errors.New("the bridge has loaded nothing for " + patience.String())
+		}
+	}
 }

@@ -31,8 +31,8 @@ var Scenarios = []Scenario{
 	{"stop", "SIGTERM under load; the bridge has to stop in peace and in time", simple(stop)},
 	{"power", "loss of power: SIGKILL, and what was not synced is gone from the disk", preparePower},
 	{"disk", "a disk that is full, or whose syncs fail, for a moment", prepareBadDisk},
-	{"postgres", "Postgres crashes, turns read-only, cuts connections, or locks a table", simple(breakPostgres)},
-	{"vero", "Vero resets connections after it took the event, throttles, fails, refuses", simple(breakVero)},
+	{"postgres", "Postgres crashes, turns read-only, cuts or refuses connections, locks, is slow, takes rights away", simple(breakPostgres)},
+	{"vero", "Vero is away, resets connections after it took the event, hangs, throttles, fails, refuses", simple(breakVero)},
 }
 
 // choose returns the scenarios of these names, all if there are none.

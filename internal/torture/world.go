@@ -27,16 +27,18 @@ const (
 
 // world is a bridge with all that is around it: clients, Postgres, Vero.
 type world struct {
-	dir      string // of the settings, the log, and the bridge's data
-	url      string // of the bridge
-	database string // of its warehouse
-	postgres *postgres
-	vero     *mockvero.Server
-	process  *process
-	ledger   *ledger
-	http     *http.Client
-	random   *rand.Rand
-	closers  []func() error
+	dir       string // of the settings, the log, and the bridge's data
+	url       string // of the bridge
+	database  string // as the superuser sees it
+	warehouse string // as the bridge does
+	postgres  *postgres
+	vero      *mockvero.Server
+	veroDoor  *door
+	process   *process
+	ledger    *ledger
+	http      *http.Client
+	random    *rand.Rand
+	closers   []func() error
 }
 
 // postgres is the server of all worlds.
@@ -118,7 +120,7 @@ sources:
   - {name: vero, type: vero, write_keys: [%q]}
 destinations:
   - {name: vero, type: vero, auth_token: %q, url: %q, allow_private: true}
-`, listen, admin, dataDir, w.database, appKey, veroKey, veroToken, veroURL+"/api/v2")
+`, listen, admin, dataDir, w.warehouse, appKey, veroKey, veroToken, veroURL+"/api/v2")
 	config := filepath.Join(dir, "verobridge.yaml")
 	if err := os.WriteFile(config, []byte(settings), 0o600); err != nil {
 		return nil, err
@@ -148,10 +150,16 @@ func (w *world) close() error {
 	return errors.Join(problems...)
 }
 
+// role is who the bridge is to Postgres: no superuser, as it should be anywhere.
+const (
+	role     = "bridge"
+	makeRole = "do $$ begin if not exists (select from pg_roles where rolname = '" + role + "') then create role " + role + " login; end if; end $$"
+)
+
 func (w *world) makeDatabase(ctx context.Context) error {
 	server := w.postgres.server.URL()
 	name := fmt.Sprintf("torture_%d", time.Now().UnixNano())
-	if err := run(ctx, server, "create database "+name); err != nil {
+	if err := run(ctx, server, makeRole, "create database "+name+" owner "+role); err != nil {
 		return fmt.Errorf("make a database: %w", err)
 	}
 	w.onClose(func() error {
@@ -163,21 +171,20 @@ func (w *world) makeDatabase(ctx context.Context) error {
 	}
 	u.Path = "/" + name
 	w.database = u.String()
+	u.User = url.User(role)
+	w.warehouse = u.String()
 	return nil
 }
 
 // startVero starts a mock of Vero that remembers everything.
 func (w *world) startVero(ctx context.Context) (address string, err error) {
 	w.vero = mockvero.New(mockvero.Options{AuthToken: veroToken, Keep: 1 << 30})
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
+	w.veroDoor = &door{address: "127.0.0.1:0", handler: w.vero}
+	if err := w.veroDoor.open(ctx); err != nil {
 		return "", err
 	}
-	server := &http.Server{Handler: w.vero, ReadHeaderTimeout: time.Minute}
-	go func() { _ = server.Serve(listener) }() // it ends when it is closed
-	w.onClose(server.Close)
-	return "http://" + listener.Addr().String(), nil
+	w.onClose(func() error { return w.veroDoor.close() })
+	return "http://" + w.veroDoor.address, nil
 }
 
 // freePorts returns two addresses that nobody listens on.
