@@ -36,10 +36,7 @@ func (b *bridge) latestEvents(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusBadRequest, err)
 		return
 	}
-	filter := eventFilterOf(r.URL.Query())
-	events, err := b.spool.Latest(r.Context(), min(n, maxLatest), func(e event.Event) bool {
-		return filter.matches(e) && !b.people.Suppressions().Suppressed(e)
-	})
+	events, err := b.spool.Latest(r.Context(), min(n, maxLatest), eventFilterOf(r.URL.Query()).matches)
 	if err != nil {
 		problem(w, http.StatusServiceUnavailable, err)
 		return

@@ -12,8 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/verobridge/verobridge/internal/archive"
-	"github.com/verobridge/verobridge/internal/event"
-	"github.com/verobridge/verobridge/internal/people"
 	"github.com/verobridge/verobridge/warehouse"
 )
 
@@ -108,7 +106,7 @@ func runImport(cmd *cobra.Command, o importCommandOptions, env environment) erro
 	}
 	defer loader.Close()
 	p := newImportProgress(cmd.ErrOrStderr())
-	im := loader.Import(warehouse.ImportOptions{Source: o.to, Again: o.again, Progress: p.show, Erased: erased(s.Warehouse.URL)})
+	im := loader.Import(warehouse.ImportOptions{Source: o.to, Again: o.again, Progress: p.show})
 
 	var counts warehouse.ImportCounts
 	if o.from != "" {
@@ -120,17 +118,6 @@ func runImport(cmd *cobra.Command, o importCommandOptions, env environment) erro
 	}
 	printImport(cmd, o.to, counts)
 	return importResult(ctx, counts, err)
-}
-
-// erased reads who was erased, by a bridge that runs meanwhile too.
-func erased(url string) func(context.Context) (func(event.Event) bool, error) {
-	return func(ctx context.Context) (func(event.Event) bool, error) {
-		suppressions, err := people.ReadSuppressions(ctx, url)
-		if err != nil {
-			return nil, fmt.Errorf("find out who was erased: %w", err)
-		}
-		return suppressions.Suppressed, nil
-	}
 }
 
 // importFiles imports one file after the other. One that breaks off does not

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -101,10 +102,15 @@ func (s *Suppressions) size() int {
 	return len(s.hashes)
 }
 
-// hash hides an identifier from whoever does not have it.
+// hash keeps addresses of the same mailbox together: they are compared without
+// case and white space.
 func hash(salt []byte, id Identifier) string {
+	value := id.Value
+	if id.Kind == Email {
+		value = strings.ToLower(strings.TrimSpace(value))
+	}
 	mac := hmac.New(sha256.New, salt)
-	mac.Write([]byte(string(id.Kind) + "\x00" + id.folded().Value))
+	mac.Write([]byte(string(id.Kind) + "\x00" + value))
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
@@ -168,17 +174,16 @@ func (s *Suppressions) add(ctx context.Context, ids []Identifier) (hashes []stri
 	if err := s.refresh(ctx); err != nil {
 		return nil, err
 	}
-	s.mu.RLock()
-	salt := s.salt
-	s.mu.RUnlock()
+	s.mu.Lock()
 	added := make(map[string]Kind, len(ids))
 	for _, id := range ids {
-		added[hash(salt, id)] = id.Kind
+		added[hash(s.salt, id)] = id.Kind
 	}
+	maps.Copy(s.hashes, added)
+	s.mu.Unlock()
 	if err := s.store(ctx, added); err != nil {
 		return nil, err
 	}
-	s.learn(salt, added)
 	return slices.Sorted(maps.Keys(added)), s.copy()
 }
 

@@ -52,7 +52,7 @@ func (c *cursor) read(ctx context.Context, wait time.Duration) ([]jetstream.Msg,
 		return nil, c.fail(err)
 	}
 	records, err := c.collect(batch)
-	if err != nil || len(records) > 0 || wait <= 0 {
+	if err != nil || len(records) > 0 || wait <= 0 || c.consumer == nil { // after a gap it begins anew
 		return records, err
 	}
 	waiting, cancel := context.WithTimeout(ctx, wait)

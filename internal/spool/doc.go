@@ -67,6 +67,10 @@
 //	the retry lanes are full          events wait in the stream instead
 //	a destination panics              the batch is tried one by one; the culprit is dead
 //	a record cannot be decoded        kept as a dead letter, the rest goes on
+//	a file is damaged on disk         the record with it is logged and passed over;
+//	                                  where its length is gone, what follows it in
+//	                                  the file (8 MiB at most) is lost with it
+//	what a reader has done is damaged its copy is used, a few seconds older
 //	a verdict cannot be written down  tried until it can; nothing else is delivered
 //	crash before it is written down   the same events again; destinations are idempotent
 package spool

@@ -25,6 +25,7 @@ const (
 	replayStream  = "VEROBRIDGE_REPLAY_"
 	reportsStream = "VEROBRIDGE_REPORTS"
 	cursorsStream = "VEROBRIDGE_CURSORS"
+	copiesStream  = "VEROBRIDGE_CURSOR_COPIES"
 
 	eventsSubject  = "verobridge.events"
 	retrySubject   = "verobridge.retry."
@@ -32,6 +33,7 @@ const (
 	replaySubject  = "verobridge.replay."
 	reportsSubject = "verobridge.reports"
 	cursorsSubject = "verobridge.cursors."
+	copiesSubject  = "verobridge.cursor_copies."
 )
 
 // maxPayload bounds a record on the wire. One event may be as large as a
@@ -126,9 +128,10 @@ type Spool struct {
 	clock   clock
 
 	doneMu sync.Mutex
-	done   map[string]uint64 // up to which record each reader is done
-	opened map[string]uint64 // the last record of each stream at the start
-	broken atomic.Bool       // the last record could not be written
+	done   map[string]uint64    // up to which record each reader is done
+	copied map[string]time.Time // when its progress was written twice
+	opened map[string]uint64    // the last record of each stream at the start
+	broken atomic.Bool          // the last record could not be written
 
 	replaying sync.Mutex // held while it is looked what is queued, and more is
 	taking    sync.Mutex // held while dead letters are taken away
@@ -151,6 +154,7 @@ func Open(ctx context.Context, o Options) (*Spool, error) {
 		log:     o.Logger,
 		clock:   wallClock(),
 		done:    make(map[string]uint64),
+		copied:  make(map[string]time.Time),
 		queue:   make(chan *pending),
 		closing: make(chan struct{}),
 	}
@@ -188,6 +192,9 @@ func (s *Spool) connect(ctx context.Context) error {
 		}
 	}
 	if err := s.makeStreams(ctx); err != nil {
+		return err
+	}
+	if err := s.readEnds(ctx); err != nil {
 		return err
 	}
 	for _, name := range s.o.Destinations {
@@ -238,13 +245,35 @@ func (s *Spool) makeStreams(ctx context.Context) error {
 			return fmt.Errorf("make stream %s: %w", c.name, err)
 		}
 	}
-	cursors := base
-	cursors.Name, cursors.Subjects = cursorsStream, []string{cursorsSubject + "*"}
-	cursors.MaxMsgsPerSubject, cursors.Discard = 1, jetstream.DiscardOld
-	if _, err := s.js.CreateOrUpdateStream(ctx, cursors); err != nil {
-		return fmt.Errorf("make stream %s: %w", cursorsStream, err)
+	for name, subject := range map[string]string{cursorsStream: cursorsSubject, copiesStream: copiesSubject} {
+		cursors := base
+		cursors.Name, cursors.Subjects = name, []string{subject + "*"}
+		cursors.MaxMsgsPerSubject, cursors.Discard = 1, jetstream.DiscardOld
+		if _, err := s.js.CreateOrUpdateStream(ctx, cursors); err != nil {
+			return fmt.Errorf("make stream %s: %w", name, err)
+		}
 	}
 	return nil
+}
+
+// readEnds reads the last record of each stream. The server checks a file when it
+// first reads from it, and gives up what is behind the first place that makes no
+// sense. That must not be behind records that are accepted by then.
+func (s *Spool) readEnds(ctx context.Context) error {
+	for streams := s.js.ListStreams(ctx); ; {
+		info, more := <-streams.Info()
+		if !more {
+			return streams.Err()
+		}
+		stream, err := s.js.Stream(ctx, info.Config.Name)
+		if err != nil {
+			return err
+		}
+		_, err = stream.GetMsg(ctx, info.State.LastSeq)
+		if err != nil && info.State.Msgs > 0 {
+			s.log.Error("the end of a stream cannot be read, its file is damaged; the rest is delivered", "stream", info.Config.Name, "error", err)
+		}
+	}
 }
 
 // Close stops taking events, lets the records in flight finish, and stops the
@@ -256,7 +285,8 @@ func (s *Spool) shutdown() error {
 	close(s.closing)
 	s.work.Wait()
 	s.metrics.unregister()
-	return s.disconnect()
+	err := settling(context.Background(), s.copyAll)
+	return errors.Join(err, s.disconnect())
 }
 
 func (s *Spool) disconnect() error {

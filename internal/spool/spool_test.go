@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -114,6 +115,19 @@ func (d *destination) ids() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return append([]string(nil), d.delivered...)
+}
+
+// awaitID waits until the destination has delivered an event.
+func (d *destination) awaitID(t *testing.T, id string) {
+	t.Helper()
+	timeout := time.After(deadline)
+	for !slices.Contains(d.ids(), id) {
+		select {
+		case <-d.changed:
+		case <-timeout:
+			t.Fatalf("%s was not delivered, but %v", id, d.ids())
+		}
+	}
 }
 
 // await waits until the destination has delivered n events.

@@ -1,0 +1,149 @@
+package spool
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// copyEvery is how often progress is written a second time, to a stream of its
+// own. Where the first is damaged on disk a reader repeats what it did since
+// then, instead of everything or, worse, nothing.
+const copyEvery = 5 * time.Second
+
+// loadProgress reads where a reader was. One that is new begins with the next
+// record of the stream.
+func (s *Spool) loadProgress(ctx context.Context, stream, reader string) (progress, error) {
+	st, err := s.js.Stream(ctx, stream)
+	if err != nil {
+		return progress{}, fmt.Errorf("open cursor %s: %w", reader, err)
+	}
+	end := st.CachedInfo().State.LastSeq
+	p, err := s.readProgress(ctx, reader)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		p := progress{Next: end + 1}
+		return p, s.saveProgress(ctx, reader, p)
+	}
+	if err != nil {
+		return progress{}, fmt.Errorf("open cursor %s: %w", reader, err)
+	}
+	if p.Next > end+1 {
+		// The numbers from here on will stand for other records than those that
+		// the reader is done with. That has to be written down before there is one.
+		s.log.Error("the end of a stream is lost, its file is damaged", "stream", stream, "reader", reader, "first", end+1, "last", p.Next-1)
+		p.Next, p.Handled = end+1, nil
+		return p, s.saveProgress(ctx, reader, p)
+	}
+	s.noteDone(reader, p.Next-1)
+	return p, nil
+}
+
+// readProgress returns what is written down of a reader, or its copy where that
+// cannot be read.
+func (s *Spool) readProgress(ctx context.Context, reader string) (progress, error) {
+	p, err := s.readProgressIn(ctx, cursorsStream, cursorsSubject+reader)
+	if err == nil || isPassing(err) {
+		return p, err
+	}
+	older, problem := s.readProgressIn(ctx, copiesStream, copiesSubject+reader)
+	if problem != nil {
+		return progress{}, err
+	}
+	s.log.Error("what a reader has done is damaged on disk; it begins with an older copy, and repeats what it did since", "reader", reader, "error", err)
+	return older, nil
+}
+
+// isPassing says whether a read may succeed the next time.
+func isPassing(err error) bool {
+	var answer *jetstream.APIError
+	damaged := errors.Is(err, jetstream.ErrMsgNotFound) || errors.Is(err, errProgress) ||
+		errors.As(err, &answer) && answer.Code < 503
+	return !damaged
+}
+
+// errProgress says that what is written down of a reader makes no sense.
+var errProgress = errors.New("the record of a reader cannot be read")
+
+func (s *Spool) readProgressIn(ctx context.Context, stream, subject string) (p progress, err error) {
+	st, err := s.js.Stream(ctx, stream)
+	if err != nil {
+		return progress{}, err
+	}
+	record, err := st.GetLastMsgForSubject(ctx, subject)
+	if err != nil {
+		return progress{}, err
+	}
+	if err := json.Unmarshal(record.Data, &p); err != nil {
+		return progress{}, fmt.Errorf("%w: %w", errProgress, err)
+	}
+	return p, nil
+}
+
+func (s *Spool) saveProgress(ctx context.Context, reader string, p progress) error {
+	record, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("encode cursor %s: %w", reader, err)
+	}
+	if err := s.publish(ctx, cursorsSubject+reader, record); err != nil {
+		return fmt.Errorf("write cursor %s: %w", reader, err)
+	}
+	if s.copyIsDue(reader) {
+		if err := s.publish(ctx, copiesSubject+reader, record); err != nil {
+			return fmt.Errorf("write cursor %s: %w", reader, err)
+		}
+	}
+	s.noteDone(reader, p.Next-1)
+	return nil
+}
+
+// copyAll writes what all readers have done a second time.
+func (s *Spool) copyAll(ctx context.Context) error {
+	s.doneMu.Lock()
+	readers := slices.Collect(maps.Keys(s.done))
+	s.doneMu.Unlock()
+	for _, reader := range readers {
+		p, err := s.readProgress(ctx, reader)
+		if err != nil {
+			return fmt.Errorf("copy cursor %s: %w", reader, err)
+		}
+		record, err := json.Marshal(p)
+		if err != nil {
+			return fmt.Errorf("encode cursor %s: %w", reader, err)
+		}
+		if err := s.publish(ctx, copiesSubject+reader, record); err != nil {
+			return fmt.Errorf("copy cursor %s: %w", reader, err)
+		}
+	}
+	return nil
+}
+
+// copyIsDue says whether a reader's progress is to be written twice this time.
+func (s *Spool) copyIsDue(reader string) bool {
+	s.doneMu.Lock()
+	defer s.doneMu.Unlock()
+	due := time.Since(s.copied[reader]) >= copyEvery
+	if due {
+		s.copied[reader] = time.Now()
+	}
+	return due
+}
+
+// noteDone remembers up to which record a reader is done, for trimming.
+func (s *Spool) noteDone(reader string, seq uint64) {
+	s.doneMu.Lock()
+	defer s.doneMu.Unlock()
+	s.done[reader] = seq
+}
+
+// doneBy returns the record up to which a reader is done.
+func (s *Spool) doneBy(reader string) uint64 {
+	s.doneMu.Lock()
+	defer s.doneMu.Unlock()
+	return s.done[reader]
+}
