@@ -20,8 +20,9 @@ type outage struct {
 	silent  atomic.Int32 // events in a row without an answer
 }
 
-// note takes an outcome into account.
-func (o *outage) note(outcome delivery.Outcome) {
+// note takes an outcome into account and returns it, or, for an event that is
+// not tried while there is an outage, the outage as its outcome.
+func (o *outage) note(outcome delivery.Outcome) delivery.Outcome {
 	switch reason := outcome.Reason(); {
 	case outcome.Unavailable():
 		o.begin(outcome)
@@ -32,19 +33,13 @@ func (o *outage) note(outcome delivery.Outcome) {
 	case len(outcome.Calls()) > 0:
 		o.silent.Store(0)
 	}
+	if verdict := o.verdict.Load(); verdict != nil && !outcome.Tried() {
+		return delivery.Unavailable(verdict.Reason(), verdict.Err(), verdict.After())
+	}
+	return outcome
 }
 
 func (o *outage) begin(verdict delivery.Outcome) {
 	o.verdict.CompareAndSwap(nil, &verdict)
 	o.end()
-}
-
-// spares returns the outcome of an event that is not tried because there is an
-// outage.
-func (o *outage) spares() (outcome delivery.Outcome, spared bool) {
-	verdict := o.verdict.Load()
-	if verdict == nil {
-		return delivery.Outcome{}, false
-	}
-	return delivery.Unavailable(verdict.Reason(), verdict.Err(), verdict.After()), true
 }

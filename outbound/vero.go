@@ -212,18 +212,14 @@ func (v *Vero) Deliver(ctx context.Context, batch []event.Event) []delivery.Outc
 				if i == 0 {
 					begin = ctx // the oldest has its turn, however long it takes
 				}
-				spared, down := outage.spares()
+				outcome := delivery.Behind()
 				switch {
-				case down:
-					outcomes[i] = spared
 				case ctx.Err() != nil:
-					outcomes[i] = delivery.Unavailable(delivery.ReasonStopping, context.Cause(ctx), 0)
-				case behind, begin.Err() != nil:
-					outcomes[i] = delivery.Behind()
-				default:
-					outcomes[i] = v.deliver(begin, calling, batch[i])
+					outcome = delivery.Unavailable(delivery.ReasonStopping, context.Cause(ctx), 0)
+				case !behind && begin.Err() == nil:
+					outcome = v.deliver(begin, calling, batch[i])
 				}
-				outage.note(outcomes[i])
+				outcomes[i] = outage.note(outcome)
 				behind = behind || !outcomes[i].Final()
 			}
 			return nil
