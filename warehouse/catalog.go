@@ -10,8 +10,12 @@ import (
 // maxColumns is Postgres' limit for a table. Dropped columns count.
 const maxColumns = 1600
 
-// MostColumns is the greatest Options.MaxColumns that makes sense.
-const MostColumns = maxColumns - 1
+const (
+	// DefaultMaxColumns is the default of Options.MaxColumns.
+	DefaultMaxColumns = 300
+	// MostColumns is the greatest one that makes sense.
+	MostColumns = maxColumns - 1
+)
 
 // catalog is what we know of the schemas' tables. The database is the truth:
 // tables that others made or altered are taken as they are, and the catalog is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -59,7 +60,7 @@ func Check(ctx context.Context, o Options) ([]Finding, error) {
 		func() error { return c.durability(ctx) },
 		func() error { return c.schemas(ctx, schemas) },
 		func() error { return c.tables(ctx, schemas) },
-		func() error { return c.readers(ctx, o.Readers) },
+		func() error { return c.readers(ctx, o.Readers, schemas) },
 	} {
 		if err := look(); err != nil {
 			return nil, fmt.Errorf("ask warehouse: %w", err)
@@ -213,18 +214,42 @@ func (c *checker) tables(ctx context.Context, schemas []string) error {
 	return err
 }
 
-// readers looks whether the roles of analysts exist.
-func (c *checker) readers(ctx context.Context, readers []string) error {
+// readers looks whether the roles of analysts exist and may read what there is. A
+// bridge that may grants it to them at its start.
+func (c *checker) readers(ctx context.Context, readers, schemas []string) error {
 	for _, reader := range readers {
 		var exists bool
 		if err := c.conn.QueryRow(ctx, "select exists (select from pg_roles where rolname = $1)", reader).Scan(&exists); err != nil {
 			return err
 		}
-		if exists {
-			c.fine("reader %s exists", reader)
-		} else {
+		if !exists {
 			c.found(Advice, fmt.Sprintf("create role %s login;", quoteName(reader)), "reader %s does not exist", reader)
+			continue
+		}
+		unreadable, err := c.unreadable(ctx, reader, schemas)
+		if err != nil {
+			return err
+		}
+		for _, schema := range unreadable {
+			c.found(Advice, strings.Join(grants(schema, reader), "; ")+";", "reader %s may not read all of schema %s", reader, schema)
+		}
+		if len(unreadable) == 0 {
+			c.fine("reader %s exists, and may read what is there", reader)
 		}
 	}
 	return nil
+}
+
+// unreadable returns the schemas that a reader may not use, or has a table in that
+// it may not select from. verobridge's own is not for readers.
+func (c *checker) unreadable(ctx context.Context, reader string, schemas []string) ([]string, error) {
+	rows, err := c.conn.Query(ctx, `
+		select n.nspname from pg_namespace n
+		where n.nspname = any($2) and n.nspname <> $3 and (not has_schema_privilege($1, n.oid, 'USAGE') or exists (
+			select from pg_class c where c.relnamespace = n.oid and c.relkind in ('r', 'p', 'v') and not has_table_privilege($1, c.oid, 'SELECT')))
+		order by 1`, reader, schemas, ownSchema)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
 }

@@ -86,6 +86,33 @@ func TestCheckFindsMissingReaders(t *testing.T) {
 	}
 }
 
+// A reader who may not read is named with what lets him, which does.
+func TestCheckFindsReadersWithoutRights(t *testing.T) {
+	t.Parallel()
+	db := pgtest.Database(t)
+	f := open(t, Options{URL: db})
+	f.deliver(track(t, "m1", "X", "{}"))
+	reader := createRole(t, f, "unread_"+databaseOf(t, db))
+	o := Options{URL: db, Readers: []string{reader}, Sources: f.sources}
+	cures := findings(t, o)
+	if len(cures) != 3 { // app, vero and the views
+		t.Errorf("findings are %v", cures)
+	}
+	for cure, level := range cures {
+		if level != Advice || !strings.Contains(cure, "grant select on all tables") {
+			t.Errorf("%q has level %d", cure, level)
+		}
+		f.exec(cure)
+	}
+	if left := findings(t, o); len(left) != 0 {
+		t.Errorf("afterwards: %v", left)
+	}
+	f.exec("revoke select on app.x from " + reader)
+	if left := findings(t, o); len(left) != 1 {
+		t.Errorf("with a table that cannot be read: %v", left)
+	}
+}
+
 func TestCheckSaysThatNobodyAnswers(t *testing.T) {
 	t.Parallel()
 	_, err := Check(t.Context(), Options{URL: "postgres://somebody:secret@127.0.0.1:1/none?sslmode=disable&connect_timeout=2"})

@@ -167,19 +167,34 @@ func TestOddValues(t *testing.T) {
 
 // TestColumnsThatPackagesRead selects what dbt packages for Segment select
 // (dbt-labs/segment, dataform-segment, dbt_segment_metrics and RudderStack's).
+// TestColumnsThatPackagesRead selects what public packages select, each from the
+// tables it reads, but for columns that no warehouse has unless an app sends them.
 func TestColumnsThatPackagesRead(t *testing.T) {
 	t.Parallel()
 	f := open(t, Options{})
 	queries := []string{
-		`select id, anonymous_id, user_id, received_at, sent_at, "timestamp", url, path, title, search, referrer, name,
+		// dbt-labs/segment and its successor fleetio/dbt-segment; HousewareHQ/dbt_segment_metrics
+		`select id, anonymous_id, user_id, received_at, sent_at, "timestamp", url, path, title, search, referrer,
 			context_campaign_source, context_campaign_medium, context_campaign_name, context_campaign_term,
-			context_campaign_content, context_ip, context_user_agent, context_page_path, context_library_name from app.pages`,
-		`select id, anonymous_id, user_id, "timestamp", event, received_at, uuid_ts from app.tracks`,
-		`select id, anonymous_id, user_id, "timestamp", name from app.screens`,
-		`select id, anonymous_id, user_id, "timestamp", sent_at, context_traits_email, email from app.identifies`,
+			context_campaign_content, context_ip, context_user_agent from app.pages`,
+		`select event, "timestamp", anonymous_id, user_id from app.tracks`,
+		// dataform-co/dataform-segment
+		`select "timestamp", user_id, anonymous_id, id, url, referrer, title, name, search, path,
+			context_campaign_source, context_campaign_medium, context_campaign_name, context_campaign_term, context_campaign_content from app.pages`,
+		`select "timestamp", user_id, anonymous_id, id, event from app.tracks`,
+		`select "timestamp", user_id, anonymous_id, id, name from app.screens`,
+		`select anonymous_id, user_id, "timestamp", email from app.identifies`,
+		// rudderlabs/dbt-sessionization, dbt-id-resolution, dbt-events-registry, dbt-attribution-template
+		`select id, anonymous_id, user_id, "timestamp", event, received_at from app.tracks`,
+		`select anonymous_id, user_id, sent_at from app.identifies`,
+		`select anonymous_id, context_traits_email, user_id, "timestamp", context_page_path, context_library_name from app.identifies`,
+		`select anonymous_id, context_traits_email, user_id, "timestamp", context_page_path, context_library_name from app.pages`,
+		// narratorai/dbt-segment-activity-schema, which asks for id as message_id
+		`select "timestamp", id as message_id, anonymous_id, user_id, url, path, referrer, context_ip, context_page_title from app.pages`,
 		`select id, received_at, uuid_ts, email from app.users`,
 	}
 	for _, table := range emailSteps {
+		// models over the email tables that Segment fills for Braze and Vero
 		queries = append(queries, `select id, uuid_ts, received_at, sent_at, original_timestamp, "timestamp", user_id, anonymous_id, event, event_text,
 			campaign_id, campaign_name, email_id, email_subject, email_type, email_permalink, context_message_id, context_traits_email,
 			context_integration_name, context_integration_version, context_ip, context_user_agent from vero.`+table.Table)
@@ -191,6 +206,7 @@ func TestColumnsThatPackagesRead(t *testing.T) {
 		f.want(sql) // empty
 	}
 	f.deliver(calls(t)...)
+	f.deliver(sampleData(t)...)
 	for _, sql := range queries {
 		f.rows(sql)
 	}

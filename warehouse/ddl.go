@@ -160,16 +160,22 @@ func (l *Loader) grant(ctx context.Context, schema string) error {
 			l.logger.WarnContext(ctx, "reader does not exist; create the role, then start again", "role", reader)
 			continue
 		}
-		in, to := quoteName(schema), quoteName(reader)
-		err = l.ddl(ctx,
-			"grant usage on schema "+in+" to "+to,
-			"grant select on all tables in schema "+in+" to "+to,
-			"alter default privileges in schema "+in+" grant select on tables to "+to)
+		err = l.ddl(ctx, grants(schema, reader)...)
 		if err != nil {
 			return fmt.Errorf("grant to reader %s: %w", reader, err)
 		}
 	}
 	return nil
+}
+
+// grants let a reader read all of a schema, what will be made in it too.
+func grants(schema, reader string) []string {
+	in, to := quoteName(schema), quoteName(reader)
+	return []string{
+		"grant usage on schema " + in + " to " + to,
+		"grant select on all tables in schema " + in + " to " + to,
+		"alter default privileges in schema " + in + " grant select on tables to " + to,
+	}
 }
 
 // ddl runs statements in a transaction of their own, waiting for locks no

@@ -119,7 +119,7 @@ func Open(_ context.Context, o Options) (*Loader, error) {
 	}
 	l := &Loader{
 		url: o.URL, sources: o.Sources, readers: o.Readers,
-		maxColumns:  cmp.Or(o.MaxColumns, 300),
+		maxColumns:  cmp.Or(o.MaxColumns, DefaultMaxColumns),
 		lockTimeout: cmp.Or(o.LockTimeout, time.Second),
 		lockPause:   cmp.Or(o.LockPause, 5*time.Second),
 		loadTimeout: cmp.Or(o.LoadTimeout, 10*time.Second),

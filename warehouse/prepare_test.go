@@ -85,7 +85,12 @@ func TestReadersReadTablesOfLater(t *testing.T) {
 		Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	f.exec("create schema vero; create schema email_analytics") // from before: grants come with Prepare
-	f.role(reader)
+	createRole(t, f, reader)
+	t.Cleanup(func() {
+		if _, err := f.conn.Exec(context.WithoutCancel(t.Context()), "reset role"); err != nil {
+			t.Error(err)
+		}
+	})
 	f.deliver(track(t, "m1", "X", "{}"))
 	f.deliver(eventOf(t, "later", arrival, `{"type":"track","messageId":"m1","userId":"u1","event":"X"}`))
 	f.exec("set role " + reader)
@@ -98,19 +103,6 @@ func TestReadersReadTablesOfLater(t *testing.T) {
 	if !strings.Contains(log.String(), "no such role") {
 		t.Errorf("the log does not name the reader that does not exist: %s", log.String())
 	}
-}
-
-// role makes a role for the length of the test.
-func (f *fixture) role(name string) {
-	f.t.Helper()
-	f.exec("create role " + name)
-	f.t.Cleanup(func() {
-		for _, sql := range []string{"reset role", "drop owned by " + name, "drop role " + name} {
-			if _, err := f.conn.Exec(context.WithoutCancel(f.t.Context()), sql); err != nil {
-				f.t.Error(err)
-			}
-		}
-	})
 }
 
 // TestPrepareWithAViewForATable: what stands in the way of one table stops

@@ -136,7 +136,7 @@ func TestRepairRecreatesViews(t *testing.T) {
 	t.Parallel()
 	f := priced(t)
 	reader := "repair_of_" + databaseOf(t, f.url)
-	f.role(reader)
+	createRole(t, f, reader)
 	f.exec(`create schema reports;
 		create view reports.quantities with (security_barrier=true) as select id, quantity, quantity + quantity as twice from app.order_completed;
 		create view reports.total as select sum(quantity) as total from reports.quantities;

@@ -61,9 +61,10 @@ var (
 		"context_campaign_source", "context_campaign_medium", "context_campaign_name",
 		"context_campaign_term", "context_campaign_content",
 		"context_page_path", "context_page_referrer", "context_page_search", "context_page_title", "context_page_url"))
-	pageColumns   = visitColumns.and(texts("name", "category", "path", "referrer", "search", "title", "url"))
+	pageColumns = visitColumns.and(texts("name", "category", "path", "referrer", "search", "title", "url",
+		"context_traits_email"))
 	screenColumns = clientColumns.and(texts("name", "category"))
-	personColumns = clientColumns.and(texts("email", "context_traits_email"))
+	personColumns = clientColumns.and(texts("email", "context_traits_email", "context_page_path"))
 
 	// emailColumns are what Vero sends with each email event, by a public
 	// schema that Segment's integration with Vero made, and by the fields of

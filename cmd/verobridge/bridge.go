@@ -86,17 +86,9 @@ func (b *bridge) stop(ctx context.Context) error {
 }
 
 func (b *bridge) openWarehouse(ctx context.Context) error {
-	var sources []warehouse.Source
-	for _, s := range b.settings.Sources {
-		sources = append(sources, warehouse.Source{Name: s.Name, Vero: s.Type == typeVero})
-	}
-	loader, err := warehouse.Open(ctx, warehouse.Options{
-		URL:        b.settings.Warehouse.URL,
-		Sources:    sources,
-		Readers:    b.settings.Warehouse.Readers,
-		Logger:     b.log,
-		Registerer: b.metrics,
-	})
+	o := warehouseOptions(b.settings)
+	o.Logger, o.Registerer = b.log, b.metrics
+	loader, err := warehouse.Open(ctx, o)
 	if err != nil {
 		return err
 	}

@@ -33,9 +33,7 @@ The exit code is 0 if serve will work, 1 if not.`,
 			fmt.Fprintln(cmd.OutOrStdout(), "ok    the settings are valid")
 			ctx, cancel := context.WithTimeout(cmd.Context(), checkTimeout)
 			defer cancel()
-			findings, err := warehouse.Check(ctx, warehouse.Options{
-				URL: s.Warehouse.URL, Sources: warehouseSources(s), Readers: s.Warehouse.Readers,
-			})
+			findings, err := warehouse.Check(ctx, warehouseOptions(s))
 			if err != nil {
 				return fmt.Errorf("%w; check warehouse.url and that the database runs", err)
 			}
@@ -47,15 +45,6 @@ The exit code is 0 if serve will work, 1 if not.`,
 	}
 	configFlag(cmd, &config)
 	return cmd
-}
-
-// warehouseSources are the sources as the warehouse sees them.
-func warehouseSources(s settings) []warehouse.Source {
-	sources := make([]warehouse.Source, len(s.Sources))
-	for i, source := range s.Sources {
-		sources[i] = warehouse.Source{Name: source.Name, Vero: source.Type == typeVero}
-	}
-	return sources
 }
 
 // printFindings writes a line for each finding, and one for its cure, and

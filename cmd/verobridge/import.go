@@ -94,13 +94,14 @@ func runImport(cmd *cobra.Command, o importCommandOptions, env environment) erro
 	if err != nil {
 		return err
 	}
-	wide := warehouse.Options{URL: s.Warehouse.URL, Sources: warehouseSources(s), Readers: s.Warehouse.Readers, Logger: log}
+	options := warehouseOptions(s)
+	options.Logger = log
 	if o.from != "" {
 		// A table keeps the columns that it has there.
-		wide.MaxColumns = warehouse.MostColumns
+		options.MaxColumns = warehouse.MostColumns
 	}
 	ctx := cmd.Context()
-	loader, err := warehouse.Open(ctx, wide)
+	loader, err := warehouse.Open(ctx, options)
 	if err != nil {
 		return err
 	}

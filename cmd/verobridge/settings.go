@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/verobridge/verobridge/warehouse"
 )
 
 // settings are what verobridge.yaml says. Their names are a contract with
@@ -78,8 +80,9 @@ type natsSettings struct {
 }
 
 type warehouseSettings struct {
-	URL     string   `yaml:"url"`
-	Readers []string `yaml:"readers"`
+	URL        string   `yaml:"url"`
+	Readers    []string `yaml:"readers"`
+	MaxColumns int      `yaml:"max_columns"`
 }
 
 // validate never shows the URL: a password may be in it, also in the wrong
@@ -92,6 +95,10 @@ func (w warehouseSettings) validate(problem problemFunc) {
 		problem("warehouse.url", "is missing; set it to the URL of the Postgres warehouse, such as ${DATABASE_URL}")
 	case err != nil, u.Scheme != "postgres" && u.Scheme != "postgresql", strings.Contains(u.Path, "@"):
 		problem("warehouse.url", "must look like %s; write special characters of the password as %%XX, @ as %%40 and / as %%2F", form)
+	}
+	const leastColumns = 100 // room for those that every table has, and some
+	if w.MaxColumns < leastColumns || w.MaxColumns > warehouse.MostColumns {
+		problem("warehouse.max_columns", "must be from %d to %d", leastColumns, warehouse.MostColumns)
 	}
 }
 
@@ -108,6 +115,9 @@ func defaultSettings() settings {
 		Admin:   adminSettings{Listen: "127.0.0.1:8081"},
 		DataDir: "./verobridge-data",
 		NATS:    natsSettings{Replicas: 3},
+		Warehouse: warehouseSettings{
+			MaxColumns: warehouse.DefaultMaxColumns,
+		},
 	}
 }
 
