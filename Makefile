@@ -9,16 +9,24 @@ TEST  ?= ./...
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test build lint fmt bench fuzz torture cover tidy up down migrate postgres test-programs
+.PHONY: help dev test test-postgres-versions build lint fmt bench fuzz torture cover tidy up down migrate postgres test-programs
 
 help: ## List what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-23s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 dev: postgres build ## Run everything on this machine, without any settings
 	./bin/verobridge dev
 
 test: test-programs ## Run all tests, with the race detector
 	$(GO) test -race -timeout 20m $(TEST)
+
+POSTGRES_VERSIONS ?= 13 14 15 16 17 18
+
+test-postgres-versions: test-programs ## Run the tests of the warehouse on each Postgres
+	@set -e; for version in $(POSTGRES_VERSIONS); do \
+		echo "Postgres $$version"; \
+		VEROBRIDGE_TEST_POSTGRES_VERSION=$$version $(GO) test -count=1 -timeout 20m ./warehouse ./migrations; \
+	done
 
 build: ## Build bin/verobridge
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/verobridge ./cmd/verobridge
@@ -74,14 +82,15 @@ endef
 postgres: ## Install Postgres if it is missing
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb /opt/homebrew/opt/postgresql*/bin/initdb /usr/local/opt/postgresql*/bin/initdb >/dev/null 2>&1 || $(MAKE) --no-print-directory install-postgres
 
-.PHONY: install-postgres install-compiler install-node install-chromium
+.PHONY: install-postgres install-compiler install-node install-chromium install-pgbouncer
 install-postgres:
 	$(call install,postgresql,postgresql)
 
-# The race detector needs a C compiler, and the tests of Segment's SDKs need
-# Node.js and a browser.
+# The race detector needs a C compiler, the tests of Segment's SDKs need Node.js
+# and a browser, and npm also has the other versions of Postgres.
 test-programs: postgres
 	@command -v $${CC:-gcc} >/dev/null || $(MAKE) --no-print-directory install-compiler
+	@command -v pgbouncer /usr/sbin/pgbouncer >/dev/null || $(MAKE) --no-print-directory install-pgbouncer
 	@command -v npm >/dev/null || $(MAKE) --no-print-directory install-node
 	@command -v chromium chromium-browser google-chrome >/dev/null || $(MAKE) --no-print-directory install-chromium
 
@@ -93,3 +102,6 @@ install-node:
 
 install-chromium:
 	$(call install,chromium,--cask chromium)
+
+install-pgbouncer:
+	$(call install,pgbouncer,pgbouncer)

@@ -68,6 +68,31 @@ func TestBudgetEndsALongChain(t *testing.T) {
 	}
 }
 
+// TestOnePersonDoesNotKeepTheOthers: a delivery does not go on for the many
+// events of one person when all others are done.
+func TestOnePersonDoesNotKeepTheOthers(t *testing.T) {
+	t.Parallel()
+	mock, v := setup(t, nil)
+	mock.Fault(mockvero.Fault{Delay: 20 * time.Millisecond, Count: -1})
+	const n = 50 // 1 s
+	batch, _ := people(t, 10)
+	for i := range n {
+		batch = append(batch, track(t, fmt.Sprintf("hot-%02d", i), "hot", fmt.Sprintf("E%02d", i)))
+	}
+	decided := drained(t, v, batch)
+	if decided[0] < 10 || decided[0] > 10+n/2 {
+		t.Errorf("the first delivery decided about %d events, want everybody's first ones and few of the person's who has many", decided[0])
+	}
+	if len(decided) > n/2 {
+		t.Errorf("%d deliveries for %d events", len(decided), len(batch))
+	}
+	for i, e := range mock.Effects().Users["hot"].Events {
+		if want := fmt.Sprintf("E%02d", i); e.Name != want {
+			t.Fatalf("event %d is %s", i, e.Name)
+		}
+	}
+}
+
 // TestBudgetDoesNotStopWhatIsSlow: a single event that takes longer than the
 // budget is done all the same.
 func TestBudgetDoesNotStopWhatIsSlow(t *testing.T) {

@@ -170,7 +170,7 @@ func TestRateSettings(t *testing.T) {
 // What does not fit into a delivery at the rate waits for the next one, at once.
 func TestRateWithinTheBudget(t *testing.T) {
 	t.Parallel()
-	mock, v := setup(t, func(o *VeroOptions) { o.Rate, o.Budget = 20, 500*time.Millisecond })
+	mock, v := setup(t, func(o *VeroOptions) { o.Rate, o.Concurrency, o.Budget = 20, 4, 500*time.Millisecond })
 	batch, _ := people(t, 50)
 	batch = slices.Insert(batch, 1, accept(t, `{"type":"track","messageId":"skipped","anonymousId":"x","event":"A"}`)) // takes no turn
 	started := time.Now()

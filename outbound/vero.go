@@ -30,6 +30,14 @@ const grace = 5 * time.Second
 // program is killed before the delivery returns.
 const defaultBudget = 20 * time.Second
 
+// What a delivery goes on for when all people have begun: as long as a tenth of
+// what it took until then, which bounds the loss by idle connections, and not so
+// short that one person's events cost a delivery each.
+const (
+	leastTurn = 100 * time.Millisecond
+	tailShare = 10
+)
+
 // defaultTimeout is how long an answer may take.
 const defaultTimeout = 15 * time.Second
 
@@ -200,6 +208,7 @@ func (v *Vero) Deliver(ctx context.Context, batch []event.Event) []delivery.Outc
 	turn, end := context.WithTimeout(ctx, v.budget)
 	defer end()
 
+	began := time.Now()
 	outcomes := make([]delivery.Outcome, len(batch))
 	outage := outage{end: end}
 	var people errgroup.Group
@@ -225,6 +234,11 @@ func (v *Vero) Deliver(ctx context.Context, batch []event.Event) []delivery.Outc
 			return nil
 		})
 	}
+	// From now on there are people for fewer and fewer of the calls in parallel.
+	// A person with many events must not keep all others waiting for the next
+	// delivery.
+	idle := time.AfterFunc(max(leastTurn, time.Since(began)/tailShare), end)
+	defer idle.Stop()
 	_ = people.Wait() // verdicts are outcomes, not errors
 	return outcomes
 }

@@ -105,8 +105,8 @@ func personIn(r Request) string {
 
 // withoutAddresses returns a request without everything that says where a
 // person can be reached: email, phone_number and channels beside the id, and
-// what Vero would take for one of them in the data. withheld says whether there
-// was any.
+// what Vero or a template of an email could take for one of them in the data.
+// withheld says whether there was any.
 func withoutAddresses(r Request) (safe Request, withheld bool) {
 	var body object
 	gjson.ParseBytes(r.Body).ForEach(func(key, value gjson.Result) bool {
@@ -114,21 +114,47 @@ func withoutAddresses(r Request) (safe Request, withheld bool) {
 		case "id", "event_name", "extras":
 			body.member(key.Raw, value.Raw)
 		case "identity", "data", "changes":
-			var inner object
-			inner.members(value, func(name string) string {
-				if isAddress(name) {
-					withheld = true
-					return ""
-				}
-				return name
-			})
-			body.member(key.Raw, inner.String())
+			inner, found := withoutAddressFields(value)
+			withheld = withheld || found
+			body.member(key.Raw, inner)
 		default:
 			withheld = true
 		}
 		return true
 	})
 	return newRequest(r.Method, r.Path, &body), withheld
+}
+
+// withoutAddressFields returns a JSON value without the members that are
+// addresses by their name, however deep they are. found says whether there was
+// any.
+func withoutAddressFields(v gjson.Result) (safe string, found bool) {
+	switch {
+	case v.IsObject():
+		var o object
+		v.ForEach(func(key, value gjson.Result) bool {
+			if isAddress(key.Str) {
+				found = true
+				return true
+			}
+			inner, within := withoutAddressFields(value)
+			found = found || within
+			o.member(key.Raw, inner)
+			return true
+		})
+		return o.String(), found
+	case v.IsArray():
+		var items []string
+		v.ForEach(func(_, value gjson.Result) bool {
+			inner, within := withoutAddressFields(value)
+			found = found || within
+			items = append(items, inner)
+			return true
+		})
+		return "[" + strings.Join(items, ",") + "]", found
+	default:
+		return v.Raw, false
+	}
 }
 
 // isAddress says whether a property of this name says where a person can be

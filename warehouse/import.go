@@ -18,9 +18,9 @@ type ImportOptions struct {
 	// Again reads what earlier imports have finished anew. Without it they go on
 	// where they were.
 	Again bool
-	// Suppressed says that a person was erased: what is about them is not
+	// Erased is asked before each batch who was erased: what is about them is not
 	// imported. Defaults to nobody.
-	Suppressed func(event.Event) bool
+	Erased func(context.Context) (suppressed func(event.Event) bool, err error)
 	// Patience is how long to wait for a database that takes nothing, or a table
 	// that is locked. Defaults to 5 min.
 	Patience time.Duration
@@ -130,8 +130,10 @@ func (l *Loader) Import(o ImportOptions) *Import {
 	if o.Patience == 0 {
 		o.Patience = patience
 	}
-	if o.Suppressed == nil {
-		o.Suppressed = func(event.Event) bool { return false }
+	if o.Erased == nil {
+		o.Erased = func(context.Context) (func(event.Event) bool, error) {
+			return func(event.Event) bool { return false }, nil
+		}
 	}
 	if o.Progress == nil {
 		o.Progress = func(ImportProgress) {}
@@ -146,6 +148,8 @@ type candidate struct {
 	place string
 	// raw is what was read, kept where it cannot be loaded.
 	raw func() []byte
+	// refused is why it is kept as rejected from the first, "" where it is not.
+	refused string
 }
 
 // bring loads candidates and counts what became of them. It returns when each

@@ -99,6 +99,10 @@ func resume(file CallFile, s importState) (CallLines, importState, error) {
 // callsBatch reads and loads a batch of lines. It returns whether it was the
 // last. Lines before one that cannot be read are loaded.
 func (im *Import) callsBatch(ctx context.Context, origin string, lines CallLines, s *importState) (done bool, err error) {
+	suppressed, err := im.Erased(ctx)
+	if err != nil {
+		return false, err
+	}
 	var batch []candidate
 	var broken error
 	for n, size := 0, 0; n < importLines && size < importBytes; n++ {
@@ -113,7 +117,16 @@ func (im *Import) callsBatch(ctx context.Context, origin string, lines CallLines
 		size += len(line)
 		s.position = strconv.FormatInt(number, 10)
 		s.counts.Read++
-		if c, ok := im.call(line, whole, fmt.Sprintf("line %d of %s", number, origin), &s.counts); ok {
+		c, skipped := im.call(line, whole, fmt.Sprintf("line %d of %s", number, origin))
+		switch {
+		case skipped != "":
+			s.counts.skip(string(skipped), 1)
+		case suppressed(c.item.event):
+			s.counts.skip(string(delivery.ReasonSuppressed), 1)
+		default:
+			if c.refused != "" {
+				s.counts.reject(c.refused, 1)
+			}
 			batch = append(batch, c)
 		}
 	}
@@ -123,13 +136,12 @@ func (im *Import) callsBatch(ctx context.Context, origin string, lines CallLines
 	return done, broken
 }
 
-// call makes a candidate of a line, one of what is kept as rejected where it is
-// no call. ok is false for what is not wanted.
-func (im *Import) call(line []byte, whole bool, place string, counts *ImportCounts) (c candidate, ok bool) {
+// call makes a candidate of a line, one that is kept as rejected where it is no
+// call. skipped is the reason of what is not wanted.
+func (im *Import) call(line []byte, whole bool, place string) (c candidate, skipped delivery.Reason) {
 	raw := append([]byte(nil), line...)
-	refuse := func(why *event.RejectError) (candidate, bool) {
-		counts.reject(why.Reason, 1)
-		return candidate{item: im.rejected(raw, place, why), place: place, raw: func() []byte { return raw }}, true
+	refuse := func(why *event.RejectError) (candidate, delivery.Reason) {
+		return candidate{item: im.rejected(raw, place, why), refused: why.Reason}, ""
 	}
 	switch {
 	case !whole:
@@ -142,19 +154,14 @@ func (im *Import) call(line []byte, whole bool, place string, counts *ImportCoun
 	if errors.As(err, &refused) {
 		return refuse(refused)
 	}
-	if im.Suppressed(e) {
-		counts.skip(string(delivery.ReasonSuppressed), 1)
-		return candidate{}, false
-	}
 	outcomes := make([]delivery.Outcome, 1)
 	items := im.mapper.items([]event.Event{e}, outcomes)
 	switch o := outcomes[0]; {
 	case len(items) == 1:
+		return candidate{item: items[0], place: place, raw: func() []byte { return raw }}, ""
 	case o.Status() == delivery.StatusSkipped:
-		counts.skip(string(o.Reason()), 1)
-		return candidate{}, false
+		return candidate{}, o.Reason()
 	default:
 		return refuse(&event.RejectError{Reason: string(o.Reason()), Detail: o.Detail()})
 	}
-	return candidate{item: items[0], place: place, raw: func() []byte { return raw }}, true
 }

@@ -181,10 +181,15 @@ func TestImportCallsOfABrokenFile(t *testing.T) {
 	f.want("select count(*)::int from app.tracks", `{"count":3}`)
 }
 
+// erased answers who was erased.
+func erased(suppressed func(event.Event) bool) func(context.Context) (func(event.Event) bool, error) {
+	return func(context.Context) (func(event.Event) bool, error) { return suppressed, nil }
+}
+
 func TestImportLeavesErasedPeopleOut(t *testing.T) {
 	t.Parallel()
 	f := open(t, Options{})
-	o := ImportOptions{Source: "app", Suppressed: func(e event.Event) bool { return e.UserID() == "u1" }}
+	o := ImportOptions{Source: "app", Erased: erased(func(e event.Event) bool { return e.UserID() == "u1" })}
 	counts, err := f.Import(o).Calls(t.Context(), fileOf(append(numbered(1, 2), `{"type":"page","messageId":"p","userId":"u2"}`)...))
 	if err != nil {
 		t.Fatal(err)

@@ -167,7 +167,7 @@ func (t *sourceTable) person(it *item) event.Event {
 		user = get("id")
 	}
 	body, err := json.Marshal(map[string]any{
-		"type": event.Identify, "userId": user, "anonymousId": get("anonymous_id"),
+		"type": event.Identify, "userId": user, "anonymousId": get("anonymous_id"), "previousId": get("previous_id"),
 		"traits":  map[string]string{"email": get("email")},
 		"context": map[string]any{"traits": map[string]string{"email": get("context_traits_email")}},
 	})

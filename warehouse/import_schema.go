@@ -227,6 +227,10 @@ func (si *schemaImport) rows(ctx context.Context, tx pgx.Tx, t *sourceTable) (Im
 	}
 	defer rows.Close()
 	for more := true; more; {
+		suppressed, err := si.Erased(ctx)
+		if err != nil {
+			return s.counts, err
+		}
 		var items []*item
 		for len(items) < rowBatch {
 			if more = rows.Next(); !more {
@@ -237,7 +241,7 @@ func (si *schemaImport) rows(ctx context.Context, tx pgx.Tx, t *sourceTable) (Im
 				s.counts.Read++
 			}
 			s.position = it.event.ID
-			if si.Suppressed(t.person(it)) {
+			if suppressed(t.person(it)) {
 				s.counts.skip(string(delivery.ReasonSuppressed), 1)
 				continue
 			}
@@ -313,20 +317,29 @@ func (si *schemaImport) total(ctx context.Context, tx pgx.Tx, t *sourceTable) (n
 
 // withoutID sets aside the rows that cannot be told apart.
 func (si *schemaImport) withoutID(ctx context.Context, tx pgx.Tx, t *sourceTable, origin string, counts *ImportCounts) error {
-	rows, err := tx.Query(ctx, "select row_to_json(t)::text from "+t.quoted()+" t where id is null")
+	suppressed, err := si.Erased(ctx)
 	if err != nil {
 		return err
 	}
-	texts, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	rows, err := tx.Query(ctx, fmt.Sprintf("select %s from %s where id is null", t.names(), t.quoted()), pgx.QueryExecModeSimpleProtocol)
 	if err != nil {
 		return err
 	}
+	defer rows.Close()
 	why := &event.RejectError{Reason: reasonNoID, Detail: "the row has no id"}
-	batch := make([]candidate, len(texts))
-	for i, text := range texts {
-		batch[i] = candidate{item: si.rejected([]byte(text), si.from.Schema+"."+t.name, why)}
+	var batch []candidate
+	for rows.Next() {
+		it := t.item(si.Source, si.schema, rows.RawValues())
 		counts.Read++
+		if suppressed(t.person(it)) {
+			counts.skip(string(delivery.ReasonSuppressed), 1)
+			continue
+		}
 		counts.reject(reasonNoID, 1)
+		batch = append(batch, candidate{item: si.rejected(it.json(), si.from.Schema+"."+t.name, why)})
+	}
+	if err := rows.Err(); err != nil {
+		return err
 	}
 	return si.bring(ctx, origin, batch, counts)
 }
@@ -338,10 +351,6 @@ const reasonNoID = "no_id"
 // RudderStack's may, the row received last counts; of people all do, for each
 // may have other traits.
 func (t *sourceTable) query(resumed bool) string {
-	names := make([]string, len(t.columns))
-	for i, c := range t.columns {
-		names[i] = c.name
-	}
 	first, order := "", "id"
 	if !t.keyed {
 		if t.has("received_at") {
@@ -356,7 +365,16 @@ func (t *sourceTable) query(resumed bool) string {
 	if resumed {
 		after = fmt.Sprintf(" and id > $1::%s", t.columns[0].typ)
 	}
-	return fmt.Sprintf("select %s%s from %s where id is not null%s order by %s", first, list(names), t.quoted(), after, order)
+	return fmt.Sprintf("select %s%s from %s where id is not null%s order by %s", first, t.names(), t.quoted(), after, order)
+}
+
+// names are the names of the columns, for a statement.
+func (t *sourceTable) names() string {
+	names := make([]string, len(t.columns))
+	for i, c := range t.columns {
+		names[i] = c.name
+	}
+	return list(names)
 }
 
 // after are the arguments of query.

@@ -223,7 +223,7 @@ func TestImportRudderStackSchema(t *testing.T) {
 func TestImportSchemaLeavesErasedPeopleOut(t *testing.T) {
 	t.Parallel()
 	f := open(t, Options{})
-	o := ImportOptions{Source: "app", Suppressed: func(e event.Event) bool { return e.UserID() == "1" || e.Email() == "two@example.com" }}
+	o := ImportOptions{Source: "app", Erased: erased(func(e event.Event) bool { return e.UserID() == "1" || e.Email() == "two@example.com" })}
 	counts, err := f.Import(o).Schema(t.Context(), from(t, "production", segmentSchema))
 	if err != nil {
 		t.Fatal(err)

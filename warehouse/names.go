@@ -17,6 +17,9 @@ const (
 	keptNameBytes = 54
 )
 
+// SchemaName returns the schema that holds the rows of a source.
+func SchemaName(source string) string { return schemaName(source) }
+
 // schemaName returns the schema of a source: the source's name in snake case,
 // as Segment names a schema by the slug of the source.
 // The schemas that are not for sources get an underscore in front.

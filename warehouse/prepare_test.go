@@ -46,7 +46,7 @@ func TestPrepareMakesTheKnownTables(t *testing.T) {
 			}
 		}
 	}
-	f.want(`select conname from pg_constraint where conrelid = 'vero.email_sent'::regclass`, `{"conname":"email_sent_pkey"}`)
+	f.want(`select conname from pg_constraint where conrelid = 'vero.email_sent'::regclass and contype = 'p'`, `{"conname":"email_sent_pkey"}`)
 }
 
 func TestPrepareBySeveralAtOnce(t *testing.T) {

@@ -22,6 +22,8 @@ func (b *bridge) apiHandler() http.Handler {
 	mux.HandleFunc("GET /api/replay", b.planReplay)
 	mux.HandleFunc("POST /api/replay", b.startReplay)
 	mux.HandleFunc("GET /api/replay/queue", b.replayQueue)
+	mux.HandleFunc("GET /api/forget", b.planForget)
+	mux.HandleFunc("POST /api/forget", b.forget)
 	return http.NewCrossOriginProtection().Handler(mux)
 }
 

@@ -36,7 +36,10 @@ func (b *bridge) latestEvents(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusBadRequest, err)
 		return
 	}
-	events, err := b.spool.Latest(r.Context(), min(n, maxLatest), eventFilterOf(r.URL.Query()).matches)
+	filter := eventFilterOf(r.URL.Query())
+	events, err := b.spool.Latest(r.Context(), min(n, maxLatest), func(e event.Event) bool {
+		return filter.matches(e) && !b.people.Suppressions().Suppressed(e)
+	})
 	if err != nil {
 		problem(w, http.StatusServiceUnavailable, err)
 		return

@@ -23,6 +23,10 @@ import (
 // is behind. When it is not, it loads what there is.
 const loadBatch = 5000
 
+// deliveryBatch is how many events are handed to a destination at once when it
+// is behind: 32 for each of 64 connections, which are idle between two batches.
+const deliveryBatch = 2048
+
 // bridge is the running program. Its parts start in the order in which events
 // flow backwards, so that each finds the next one ready, and stop the other way
 // round:
@@ -36,6 +40,8 @@ type bridge struct {
 	spool    *spool.Spool
 	loader   *warehouse.Loader
 	people   *people.People
+	// forgetters delete a person at a destination, by its name.
+	forgetters map[string]func(ctx context.Context, id string) error
 
 	publicAddr, adminAddr string
 	drains                sync.WaitGroup
@@ -46,7 +52,10 @@ type bridge struct {
 // startBridge starts everything, and takes it apart again if a part cannot
 // start. ctx bounds the start only.
 func startBridge(ctx context.Context, s settings, log *slog.Logger) (*bridge, error) {
-	b := &bridge{settings: s, log: log, metrics: prometheus.NewRegistry(), failed: make(chan error, 8)}
+	b := &bridge{
+		settings: s, log: log, metrics: prometheus.NewRegistry(), failed: make(chan error, 8),
+		forgetters: make(map[string]func(context.Context, string) error),
+	}
 	b.metrics.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
@@ -151,7 +160,9 @@ func (b *bridge) startDeliveries(context.Context) error {
 	b.drain(func() error { return b.spool.DrainReports(ctx, b.writeReports) })
 	for _, d := range destinations {
 		accept := b.accepts(d.Name())
-		b.drain(func() error { return b.spool.Drain(ctx, d, spool.DrainOptions{Accept: accept}) })
+		b.drain(func() error {
+			return b.spool.Drain(ctx, d, spool.DrainOptions{Accept: accept, MaxEvents: deliveryBatch})
+		})
 	}
 	return nil
 }
@@ -192,6 +203,7 @@ func (b *bridge) newDestination(d destinationSettings) (delivery.Destination, er
 		if err != nil {
 			return nil, err
 		}
+		b.forgetters[d.Name] = v.Forget
 		return b.resolve(v, d), nil
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/verobridge/verobridge/internal/archive"
+	"github.com/verobridge/verobridge/internal/event"
+	"github.com/verobridge/verobridge/internal/people"
 	"github.com/verobridge/verobridge/warehouse"
 )
 
@@ -107,7 +109,7 @@ func runImport(cmd *cobra.Command, o importCommandOptions, env environment) erro
 	}
 	defer loader.Close()
 	p := newImportProgress(cmd.ErrOrStderr())
-	im := loader.Import(warehouse.ImportOptions{Source: o.to, Again: o.again, Progress: p.show})
+	im := loader.Import(warehouse.ImportOptions{Source: o.to, Again: o.again, Progress: p.show, Erased: erased(s.Warehouse.URL)})
 
 	var counts warehouse.ImportCounts
 	if o.from != "" {
@@ -119,6 +121,17 @@ func runImport(cmd *cobra.Command, o importCommandOptions, env environment) erro
 	}
 	printImport(cmd, o.to, counts)
 	return importResult(ctx, counts, err)
+}
+
+// erased reads who was erased, by a bridge that runs meanwhile too.
+func erased(url string) func(context.Context) (func(event.Event) bool, error) {
+	return func(ctx context.Context) (func(event.Event) bool, error) {
+		suppressions, err := people.ReadSuppressions(ctx, url)
+		if err != nil {
+			return nil, fmt.Errorf("find out who was erased: %w", err)
+		}
+		return suppressions.Suppressed, nil
+	}
 }
 
 // importFiles imports one file after the other. One that breaks off does not

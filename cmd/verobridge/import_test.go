@@ -3,6 +3,9 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"os"
 	"path/filepath"
 	"strings"
@@ -106,6 +109,39 @@ func TestImportSchemaByCommand(t *testing.T) {
 	}
 	if got != want {
 		t.Errorf("imported %s, want %s", got, want)
+	}
+}
+
+// Who was erased does not come back with what was kept elsewhere.
+func TestImportKnowsWhoWasErased(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Database(t)
+	env := importEnvironment(url)
+	if _, err := runCommand(t, env, "migrate"); err != nil {
+		t.Fatal(err)
+	}
+	db := connect(t, url)
+	mac := hmac.New(sha256.New, []byte("salt"))
+	mac.Write([]byte("user\x00u1")) // as internal/people has it
+	for sql, value := range map[string]any{
+		"insert into verobridge.suppression_salt (salt) values ($1)":           []byte("salt"),
+		"insert into verobridge.suppressions (hash, kind) values ($1, 'user')": hex.EncodeToString(mac.Sum(nil)),
+	} {
+		if _, err := db.Exec(t.Context(), sql, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := runCommand(t, env, "import", "--to", "app", archived(t,
+		`{"type":"track","messageId":"m1","userId":"u1","event":"Order Completed"}`,
+		`{"type":"track","userId":"u1"}`,
+		`{"type":"track","messageId":"m2","userId":"u2","event":"Order Completed"}`))
+	if err != nil || !strings.Contains(out, "2 suppressed") {
+		t.Errorf("%v, it says\n%s", err, out)
+	}
+	var rows int
+	err = db.QueryRow(t.Context(), "select (select count(*) from app.tracks) + (select count(*) from verobridge.rejected_events)").Scan(&rows)
+	if err != nil || rows != 1 {
+		t.Errorf("%d rows, %v, want that of the other one", rows, err)
 	}
 }
 

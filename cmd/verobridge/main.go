@@ -84,6 +84,7 @@ Run it:                        verobridge serve --config verobridge.yaml`,
 		repairCommand(env),
 		deadCommand(env),
 		replayCommand(env),
+		forgetCommand(env),
 		versionCommand(),
 	)
 	root.CompletionOptions.HiddenDefaultCmd = true

@@ -159,13 +159,17 @@ func (w *world) await(t testing.TB, what, query string, args ...any) {
 // now is behind all of it, at each destination.
 func (w *world) settle(t *testing.T, name string) {
 	t.Helper()
-	for _, source := range []struct{ name, key string }{{"app", appKey}, {"vero", veroKey}} {
-		id := "settled-" + name + "-" + source.name
-		w.post(t, "/v1/identify", source.key, fmt.Appendf(nil, `{"messageId":%q,"userId":"sentinel","timestamp":"2026-01-01T00:00:00Z"}`, id))
+	keys := map[string]string{"app": appKey, "vero": veroKey}
+	for _, source := range w.bridge.settings.Sources {
+		key, known := keys[source.Name]
+		if !known {
+			continue
+		}
+		id := "settled-" + name + "-" + source.Name
+		w.post(t, "/v1/identify", key, fmt.Appendf(nil, `{"messageId":%q,"userId":"sentinel","timestamp":"2026-01-01T00:00:00Z"}`, id))
 		w.await(t, "the sentinel's delivery", `
-			select count(*) = (case when $2 = 'app' then 2 else 1 end)
-			from verobridge.deliveries
-			where message_id = $1 and status = 'delivered'`, id, source.name)
+			select count(*) = $2 from verobridge.deliveries where message_id = $1 and status = 'delivered'`,
+			id, len(source.Destinations)+1) // the warehouse
 	}
 }
 
@@ -267,7 +271,7 @@ func count(t *testing.T, db *pgx.Conn, query string, args ...any) int {
 }
 
 // awaitCondition looks until something is so.
-func awaitCondition(t *testing.T, what string, is func() bool) {
+func awaitCondition(t testing.TB, what string, is func() bool) {
 	t.Helper()
 	for started := time.Now(); !is(); {
 		if time.Since(started) > deadline {

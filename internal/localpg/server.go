@@ -24,6 +24,9 @@ type Options struct {
 	// Dir holds the server's data, log and port. It is made if it does not
 	// exist, and used again if it does. It is required.
 	Dir string
+	// BinDir is where initdb and postgres are. Defaults to the newest that are
+	// installed.
+	BinDir string
 	// Settings are settings of postgresql.conf, such as fsync: off. Defaults to
 	// none.
 	Settings map[string]string
@@ -61,7 +64,11 @@ func start(ctx context.Context, o Options) (_ *Server, err error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 
-	bin, err := findBinaries(os.Getenv("PATH"), installDirs)
+	path, patterns := os.Getenv("PATH"), installDirs
+	if o.BinDir != "" {
+		path, patterns = o.BinDir, nil
+	}
+	bin, err := findBinaries(path, patterns)
 	if err != nil {
 		return nil, err
 	}

@@ -26,9 +26,19 @@ type Identifier struct {
 	Value string
 }
 
-// Identifiers returns what an event names its person by. An id that looks like
-// an address counts as one as well: Vero's events have it as anonymousId, and
-// events without a userId go to Vero under it.
+// folded returns the identifier in the form in which it is compared: the case of
+// an address, and the white space around it, do not count.
+func (id Identifier) folded() Identifier {
+	if id.Kind == Email {
+		id.Value = strings.ToLower(strings.TrimSpace(id.Value))
+	}
+	return id
+}
+
+// Identifiers returns what an event names its person by. The anonymousId counts
+// only where there is no userId: people share devices. An id that looks like an
+// address counts as one as well: Vero's events have it as anonymousId, and events
+// without a userId go to Vero under it.
 func Identifiers(e event.Event) []Identifier {
 	if e.Type == event.Rejected {
 		e = event.Event{Body: json.RawMessage(e.Get("body").String())}
@@ -36,7 +46,11 @@ func Identifiers(e event.Event) []Identifier {
 			return nil
 		}
 	}
-	all := []Identifier{{User, cmp.Or(e.UserID(), e.TraitID())}, {Anonymous, e.AnonymousID()}, {Email, e.Email()}}
+	user := cmp.Or(e.UserID(), e.TraitID())
+	all := []Identifier{{User, user}, {Email, e.Email()}}
+	if user == "" {
+		all = append(all, Identifier{Anonymous, e.AnonymousID()})
+	}
 	if previous := e.PreviousID(); previous != "" {
 		all = append(all, Identifier{User, previous}, Identifier{Anonymous, previous})
 	}

@@ -25,7 +25,10 @@ func (p *People) Scrub(reports []delivery.Report) []delivery.Report {
 
 // namedIn returns whom a report and the requests in it name.
 func namedIn(r delivery.Report) []Identifier {
-	ids := []Identifier{{User, r.UserID}, {Anonymous, r.AnonymousID}, {Email, r.UserID}, {Email, r.AnonymousID}}
+	ids := []Identifier{{User, r.UserID}, {Email, r.UserID}}
+	if r.UserID == "" {
+		ids = append(ids, Identifier{Anonymous, r.AnonymousID}, Identifier{Email, r.AnonymousID})
+	}
 	for _, c := range r.Calls {
 		for _, path := range []string{"id", "email", "identity.id", "identity.email"} {
 			if value := gjson.GetBytes(c.Request, path).String(); value != "" {

@@ -14,7 +14,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -102,15 +101,10 @@ func (s *Suppressions) size() int {
 	return len(s.hashes)
 }
 
-// hash keeps addresses of the same mailbox together: they are compared without
-// case and white space.
+// hash hides an identifier from whoever does not have it.
 func hash(salt []byte, id Identifier) string {
-	value := id.Value
-	if id.Kind == Email {
-		value = strings.ToLower(strings.TrimSpace(value))
-	}
 	mac := hmac.New(sha256.New, salt)
-	mac.Write([]byte(string(id.Kind) + "\x00" + value))
+	mac.Write([]byte(string(id.Kind) + "\x00" + id.folded().Value))
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
@@ -174,16 +168,17 @@ func (s *Suppressions) add(ctx context.Context, ids []Identifier) (hashes []stri
 	if err := s.refresh(ctx); err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
+	s.mu.RLock()
+	salt := s.salt
+	s.mu.RUnlock()
 	added := make(map[string]Kind, len(ids))
 	for _, id := range ids {
-		added[hash(s.salt, id)] = id.Kind
+		added[hash(salt, id)] = id.Kind
 	}
-	maps.Copy(s.hashes, added)
-	s.mu.Unlock()
 	if err := s.store(ctx, added); err != nil {
 		return nil, err
 	}
+	s.learn(salt, added)
 	return slices.Sorted(maps.Keys(added)), s.copy()
 }
 

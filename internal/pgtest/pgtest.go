@@ -5,6 +5,9 @@
 // milliseconds, and no test can see another's tables. A test that cannot have
 // its database fails; none is skipped.
 //
+// Which Postgres that is, two environment variables may say: one for a server that
+// runs already, one for a version (internal/pgversion).
+//
 //	func TestMain(m *testing.M) { pgtest.Main(m) }
 //
 //	func TestLoad(t *testing.T) {
@@ -26,11 +29,16 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/verobridge/verobridge/internal/localpg"
+	"github.com/verobridge/verobridge/internal/pgversion"
 )
 
 // URLVariable names the environment variable that holds the URL of a server to
 // use instead of a private one. Its user must be allowed to create databases.
 const URLVariable = "VEROBRIDGE_TEST_DATABASE_URL"
+
+// VersionVariable names the environment variable that holds the version of the
+// private server, such as 13. Without it the one that is installed is used.
+const VersionVariable = "VEROBRIDGE_TEST_POSTGRES_VERSION"
 
 // settings trade safety that a test does not need for speed.
 var settings = map[string]string{
@@ -60,22 +68,51 @@ func run(m *testing.M) (code int, err error) {
 	if server = os.Getenv(URLVariable); server != "" {
 		return m.Run(), nil
 	}
-	dir, err := os.MkdirTemp("", "pgtest")
+	url, stop, err := start(os.Getenv(VersionVariable))
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	s, err := localpg.Start(context.Background(), localpg.Options{Dir: dir, Settings: settings})
-	if err != nil {
-		return 0, err
+	defer func() { err = errors.Join(err, stop()) }()
+	server = url
+	return m.Run(), nil
+}
+
+// start starts a server of a version, the installed one if that is empty.
+func start(version string) (url string, stop func() error, err error) {
+	o := localpg.Options{Settings: settings}
+	if version != "" {
+		if o.BinDir, err = pgversion.BinDir(version); err != nil {
+			return "", nil, err
+		}
 	}
-	defer func() {
+	if o.Dir, err = os.MkdirTemp("", "pgtest"); err != nil {
+		return "", nil, err
+	}
+	s, err := localpg.Start(context.Background(), o)
+	if err != nil {
+		return "", nil, errors.Join(err, os.RemoveAll(o.Dir))
+	}
+	return s.URL(), func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		err = errors.Join(err, s.Stop(ctx))
-	}()
-	server = s.URL()
-	return m.Run(), nil
+		return errors.Join(s.Stop(ctx), os.RemoveAll(o.Dir))
+	}, nil
+}
+
+// Version starts a server of a version for the length of a test and returns the
+// URL of an empty database on it.
+func Version(t testing.TB, version string) string {
+	t.Helper()
+	url, stop, err := start(version)
+	if err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Errorf("pgtest: %v", err)
+		}
+	})
+	return url
 }
 
 // Database returns the URL of a fresh, empty database, which is dropped when
@@ -86,8 +123,8 @@ func Database(t testing.TB) string {
 		t.Fatal("pgtest: no server; call pgtest.Main from TestMain")
 	}
 	name := fmt.Sprintf("pgtest_%d_%d", os.Getpid(), created.Add(1))
-	exec(t, "create database "+pgx.Identifier{name}.Sanitize())
-	t.Cleanup(func() { exec(t, "drop database "+pgx.Identifier{name}.Sanitize()+" with (force)") })
+	execute(t, "create database "+pgx.Identifier{name}.Sanitize())
+	t.Cleanup(func() { execute(t, "drop database "+pgx.Identifier{name}.Sanitize()+" with (force)") })
 	u, err := url.Parse(server)
 	if err != nil {
 		t.Fatalf("pgtest: read %s: %v", URLVariable, err)
@@ -96,7 +133,7 @@ func Database(t testing.TB) string {
 	return u.String()
 }
 
-func exec(t testing.TB, sql string) {
+func execute(t testing.TB, sql string) {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context()) // it has ended when the test cleans up
 	conn, err := pgx.Connect(ctx, server)
