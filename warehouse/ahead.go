@@ -1,6 +1,7 @@
 package warehouse
 
 import (
+	"errors"
 	"iter"
 
 	"github.com/verobridge/verobridge/internal/delivery"
@@ -9,7 +10,7 @@ import (
 
 // chunkSize is how many events are loaded in one transaction. While Postgres
 // works on them the next ones are mapped.
-const chunkSize = 1000
+const chunkSize = 2500
 
 // chunk is a part of a batch, mapped.
 type chunk struct {
@@ -51,27 +52,15 @@ func mapAhead(batch []event.Event, outcomes []delivery.Outcome) iter.Seq[[]*item
 func (m *mapper) items(events []event.Event, outcomes []delivery.Outcome) []*item {
 	items := make([]*item, 0, len(events))
 	for i, e := range events {
-		if !wanted(e) {
-			outcomes[i] = delivery.Skipped(delivery.ReasonIntegrations)
-			continue
-		}
 		record, err := m.record(e)
-		if err != nil {
+		switch {
+		case errors.Is(err, errUnwanted):
+			outcomes[i] = delivery.Skipped(delivery.ReasonIntegrations)
+		case err != nil:
 			outcomes[i] = delivery.Dead(delivery.ReasonUnreadable, err)
-			continue
+		default:
+			items = append(items, &item{event: e, record: record, outcome: &outcomes[i]})
 		}
-		items = append(items, &item{event: e, record: record, outcome: &outcomes[i]})
 	}
 	return items
-}
-
-// wanted says whether the event's integrations let it into the warehouse.
-// "All": false is not meant for it (segment-docs, guides/filtering-data).
-func wanted(e event.Event) bool {
-	w := e.Get("integrations.Warehouses")
-	if w.IsObject() {
-		all := w.Get("all")
-		return !all.Exists() || all.Bool()
-	}
-	return !w.IsBool() || w.Bool()
 }

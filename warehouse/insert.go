@@ -3,6 +3,7 @@ package warehouse
 import (
 	"context"
 	"slices"
+	"sync"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -63,10 +64,8 @@ func (in *insertion) run(ctx context.Context) error {
 	if err := in.leaveOutRepeated(ctx); err != nil {
 		return err
 	}
-	for _, p := range in.parts {
-		if err := in.copyRows(ctx, p); err != nil {
-			return &tableError{p.table, err}
-		}
+	if err := in.copyParts(ctx); err != nil {
+		return err
 	}
 	for _, p := range in.parts {
 		if err := in.writeStates(ctx, p); err != nil {
@@ -76,15 +75,32 @@ func (in *insertion) run(ctx context.Context) error {
 	return in.copyDiscards(ctx)
 }
 
-// copyRows writes the rows of a table.
-func (in *insertion) copyRows(ctx context.Context, p *part) error {
-	into := newTuples(p.rel, in.buf)
-	for _, r := range p.rows {
-		in.fit(r, into)
-		into.end()
+// copyParts writes the rows of all tables. While Postgres takes those of one the
+// next are cast.
+func (in *insertion) copyParts(ctx context.Context) error {
+	var copying sync.WaitGroup
+	defer copying.Wait()
+	var failed error
+	for i, p := range in.parts {
+		buf := &in.bufs[i%len(in.bufs)]
+		rows := newTuples(p.rel, *buf)
+		for _, r := range p.rows {
+			in.fit(r, rows)
+			rows.end()
+		}
+		*buf = rows.fields
+		copying.Wait()
+		if failed != nil {
+			return failed
+		}
+		copying.Go(func() {
+			if err := rows.copyTo(ctx, in.tx, p.table); err != nil {
+				failed = &tableError{p.table, err}
+			}
+		})
 	}
-	in.buf = into.fields
-	return into.copyTo(ctx, in.tx, p.table)
+	copying.Wait()
+	return failed
 }
 
 // fit casts a row to its table, with the time of the load, and takes note of

@@ -83,8 +83,8 @@ type Loader struct {
 	catalog catalog
 	locked  map[table]lock
 	pace    pace
-	wary    int    // loads that look for known ids first
-	buf     []byte // memory of the rows that are copied
+	wary    int       // loads that look for known ids first
+	bufs    [2][]byte // memory of the rows that are copied, and of those that are next
 }
 
 // prepareTimeout is how long Deliver waits for migrations and for other loaders

@@ -1,6 +1,7 @@
 package warehouse
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -78,6 +79,7 @@ type mapper struct {
 	context                   *keyTree
 	track, call, group, alias *keyTree // properties and traits
 	schemas, events           names
+	taken                     call // the event that is being mapped
 }
 
 func newMapper() *mapper {
@@ -100,6 +102,9 @@ func (m *mapper) record(e event.Event) (record, error) {
 		return record{}, fmt.Errorf("the body is not valid JSON")
 	}
 	c := m.read(e)
+	if !wanted(c.integrations) {
+		return record{}, errUnwanted
+	}
 	switch e.Type {
 	case event.Track:
 		return c.tracked(), nil
@@ -127,6 +132,20 @@ func (m *mapper) record(e event.Event) (record, error) {
 	}
 }
 
+// errUnwanted is the error of an event that does not want to get in here.
+var errUnwanted = errors.New("the event's integrations leave out the warehouse")
+
+// wanted says whether the event's integrations let it into the warehouse.
+// "All": false is not meant for it (segment-docs, guides/filtering-data).
+func wanted(integrations gjson.Result) bool {
+	w := integrations.Get("Warehouses")
+	if w.IsObject() {
+		all := w.Get("all")
+		return !all.Exists() || all.Bool()
+	}
+	return !w.IsBool() || w.Bool()
+}
+
 // call is an event taken apart, and what its rows have in common.
 type call struct {
 	*mapper
@@ -134,7 +153,7 @@ type call struct {
 	receivedAt                                         time.Time
 	userID, groupID, previousID, event, name, category gjson.Result
 	anonymousID, sentAt, timestamp, originalTimestamp  gjson.Result
-	context, properties, traits                        gjson.Result
+	context, properties, traits, integrations          gjson.Result
 	// common are the standard columns of all calls and those of context.
 	common cells
 	lost   []lost
@@ -142,7 +161,8 @@ type call struct {
 
 // read takes an event apart.
 func (m *mapper) read(e event.Event) *call {
-	c := &call{mapper: m, id: cleanText(e.ID), schema: m.schemas.of(e.Source, schemaName), receivedAt: e.ReceivedAt}
+	c := &m.taken
+	*c = call{mapper: m, id: cleanText(e.ID), schema: m.schemas.of(e.Source, schemaName), receivedAt: e.ReceivedAt}
 	gjson.ParseBytes(e.Body).ForEach(func(key, v gjson.Result) bool {
 		switch key.Str {
 		case "userId":
@@ -171,6 +191,8 @@ func (m *mapper) read(e event.Event) *call {
 			c.properties = v
 		case "traits":
 			c.traits = v
+		case "integrations":
+			c.integrations = v
 		}
 		return true
 	})

@@ -107,7 +107,7 @@ func isInstant(s string) bool {
 // left alone.
 func parseTime(s string) (time.Time, bool) {
 	s = strings.TrimSpace(s)
-	if s == "" || s[0] < '0' || s[0] > '9' { // most strings: addresses of pages, names of browsers
+	if s == "" || s[0] < '0' || s[0] > '9' { // an address with its "https:", for one
 		return time.Time{}, false
 	}
 	upper := strings.ToUpper(s)
