@@ -50,7 +50,10 @@ func openSuppressions(db *database, file string) (*Suppressions, error) {
 	if err == nil {
 		err = json.Unmarshal(text, &c)
 	}
-	if err != nil || len(c.Salt) == 0 {
+	if err == nil && len(c.Salt) == 0 {
+		err = errors.New("it has no salt")
+	}
+	if err != nil {
 		return nil, fmt.Errorf("read %s, the copy of who was erased; delete it if the warehouse is there: %w", file, err)
 	}
 	s.learn(c.Salt, c.Hashes)
