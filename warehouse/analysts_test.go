@@ -50,6 +50,7 @@ func TestExamplesForAnalysts(t *testing.T) {
 	t.Parallel()
 	f := open(t, Options{})
 	f.deliver(sampleData(t)...)
+	f.exec("insert into verobridge.identities values ('app', 'visitor-7', 'u1', '2026-06-01T08:00:00Z')")
 	f.exec("set timezone = 'UTC'")
 	doc, err := os.ReadFile(analystsDoc)
 	if err != nil {
