@@ -157,6 +157,7 @@ func (b *bridge) startDeliveries(context.Context) error {
 	b.drain(func() error {
 		return b.spool.Drain(ctx, b.people.Guard(b.people.Record(b.loader)), spool.DrainOptions{MaxEvents: loadBatch, Unordered: true})
 	})
+	b.drain(func() error { return b.spool.Watch(ctx) })
 	b.drain(func() error { return b.spool.DrainReports(ctx, b.writeReports) })
 	for _, d := range destinations {
 		accept := b.accepts(d.Name())

@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/verobridge/verobridge/internal/spool"
 )
 
 // stopTimeout is how long serve takes to stop at most. Container platforms
@@ -35,16 +38,27 @@ Postgres and Vero may be down at start: events are kept and delivered later.`,
 			if err != nil {
 				return err
 			}
-			b, err := startBridge(cmd.Context(), s, log)
-			if err != nil {
-				return err
-			}
-			return b.wait(cmd.Context())
+			return runBridge(cmd.Context(), s, log)
 		},
 	}
 	configFlag(cmd, &config)
 	logs.add(cmd, slog.LevelInfo)
 	return cmd
+}
+
+// runBridge runs the bridge until ctx ends. When only that helps its spool, it is
+// stopped and started anew.
+func runBridge(ctx context.Context, s settings, log *slog.Logger) error {
+	for {
+		b, err := startBridge(ctx, s, log)
+		if err != nil {
+			return err
+		}
+		if err = b.wait(ctx); !errors.Is(err, spool.ErrStuck) || ctx.Err() != nil {
+			return err
+		}
+		log.Error("starting anew", "error", err)
+	}
 }
 
 // wait runs the bridge until ctx ends or a part of it fails, and stops it.
@@ -57,8 +71,5 @@ func (b *bridge) wait(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
-	if err := b.stop(ctx); err != nil {
-		return err
-	}
-	return failed
+	return errors.Join(failed, b.stop(ctx))
 }

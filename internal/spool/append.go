@@ -140,6 +140,7 @@ func (s *Spool) publishEvents(ctx context.Context, frames []byte) error {
 		_, err = s.appends.Publish(ctx, eventsSubject, record)
 	}
 	s.broken.Store(err != nil)
+	s.noteWrite(eventsSubject, err)
 	switch {
 	case isFull(err):
 		return fmt.Errorf("append to spool: %w", ErrFull)
@@ -153,6 +154,7 @@ func (s *Spool) publishEvents(ctx context.Context, frames []byte) error {
 
 func (s *Spool) publish(ctx context.Context, subject string, record []byte) error {
 	_, err := s.js.Publish(ctx, subject, record)
+	s.noteWrite(subject, err)
 	return err
 }
 

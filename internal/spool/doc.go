@@ -67,6 +67,9 @@
 //	the retry lanes are full          events wait in the stream instead
 //	a destination panics              the batch is tried one by one; the culprit is dead
 //	a record cannot be decoded        kept as a dead letter, the rest goes on
+//	a write or a sync fails           the server gives the stream up for good; once the
+//	                                  disk works again Watch says so, and the program
+//	                                  opens the spool anew
 //	a file is damaged on disk         the record with it is logged and passed over;
 //	                                  where its length is gone, what follows it in
 //	                                  the file (8 MiB at most) is lost with it

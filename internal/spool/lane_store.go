@@ -176,6 +176,7 @@ func (d *drain) enqueueGroup(ctx context.Context, waiters []waiter, frames []byt
 		Header:  nats.Header{headerEntries: {string(entries)}},
 		Data:    seal(frames),
 	}, jetstream.WithMsgID(fmt.Sprintf("%s-%d-%d", d.feed.reader, stored[0].Seq, stored[0].Index)))
+	d.spool.noteWrite(retrySubject+d.feed.reader, err)
 	if err != nil {
 		return fmt.Errorf("write to retry lane: %w", err)
 	}

@@ -133,6 +133,9 @@ type Spool struct {
 	opened map[string]uint64    // the last record of each stream at the start
 	broken atomic.Bool          // the last record could not be written
 
+	failuresMu sync.Mutex
+	failures   map[string]failure // by subject, those whose last write failed
+
 	replaying sync.Mutex // held while it is looked what is queued, and more is
 	taking    sync.Mutex // held while dead letters are taken away
 
@@ -150,13 +153,14 @@ func Open(ctx context.Context, o Options) (*Spool, error) {
 		return nil, fmt.Errorf("open spool: %w", err)
 	}
 	s := &Spool{
-		o:       o,
-		log:     o.Logger,
-		clock:   wallClock(),
-		done:    make(map[string]uint64),
-		copied:  make(map[string]time.Time),
-		queue:   make(chan *pending),
-		closing: make(chan struct{}),
+		o:        o,
+		log:      o.Logger,
+		clock:    wallClock(),
+		done:     make(map[string]uint64),
+		copied:   make(map[string]time.Time),
+		failures: make(map[string]failure),
+		queue:    make(chan *pending),
+		closing:  make(chan struct{}),
 	}
 	s.close = sync.OnceValue(s.shutdown)
 	if err := s.connect(ctx); err != nil {
@@ -285,6 +289,9 @@ func (s *Spool) shutdown() error {
 	close(s.closing)
 	s.work.Wait()
 	s.metrics.unregister()
+	if s.stuck() != nil {
+		return s.disconnect()
+	}
 	err := settling(context.Background(), s.copyAll)
 	return errors.Join(err, s.disconnect())
 }
