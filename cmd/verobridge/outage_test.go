@@ -77,32 +77,46 @@ func TestPostgresDown(t *testing.T) {
 		select count(*) = 3 from verobridge.deliveries where destination = 'vero' and status = 'delivered'`)
 }
 
-// While Vero refuses the token everything is kept; afterwards it arrives, each
-// person's events in order, once.
-func TestVeroRefusesTheToken(t *testing.T) {
+// While Vero refuses all calls, for the token or for their number, everything is
+// kept; afterwards it arrives by itself, each person's events in order, once.
+func TestVeroRefuses(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.vero.Fault(mockvero.Fault{Status: http.StatusUnauthorized, Count: -1})
-	var want []string
-	for n := range 5 {
-		id := fmt.Sprintf("kept-%d", n)
-		w.post(t, "/v1/track", appKey, trackCall(id, "1"))
-		want = append(want, id)
-	}
-	w.await(t, "the first event to wait, with its reason", `
-		select exists(select from verobridge.deliveries
-			where message_id = 'kept-0' and destination = 'vero' and status = 'waiting'
-			  and reason = 'credentials_refused' and calls->0->>'status' = '401')`)
-	w.await(t, "the rows meanwhile", `select count(*) = 5 from app.tested`)
-	w.vero.ClearFaults()
-	w.await(t, "the deliveries", `
-		select count(*) = 5 from verobridge.deliveries where destination = 'vero' and status = 'delivered' and message_id like 'kept-%'`)
-	var got []string
-	for _, e := range w.vero.Effects().Users["1"].Events {
-		got = append(got, messageID(t, e))
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("events at Vero (-want +got):\n%s", diff)
+	for name, test := range map[string]struct {
+		fault  mockvero.Fault
+		reason string
+	}{
+		"the token":           {mockvero.Fault{Status: http.StatusUnauthorized}, "credentials_refused"},
+		"what the token may":  {mockvero.Fault{Status: http.StatusForbidden}, "credentials_refused"},
+		"the number of calls": {mockvero.Fault{Status: http.StatusTooManyRequests, RetryAfter: "1"}, "throttled"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			fault := test.fault
+			fault.Count = -1
+			w.vero.Fault(fault)
+			var want []string
+			for n := range 5 {
+				id := fmt.Sprintf("kept-%d", n)
+				w.post(t, "/v1/track", appKey, trackCall(id, "1"))
+				want = append(want, id)
+			}
+			w.await(t, "the first event to wait, with its reason", `
+				select exists(select from verobridge.deliveries
+					where message_id = 'kept-0' and destination = 'vero' and status = 'waiting'
+					  and reason = $1 and calls->0->>'status' = $2)`, test.reason, fmt.Sprint(fault.Status))
+			w.await(t, "the rows meanwhile", `select count(*) = 5 from app.tested`)
+			w.vero.ClearFaults()
+			w.await(t, "the deliveries", `
+				select count(*) = 5 from verobridge.deliveries where destination = 'vero' and status = 'delivered' and message_id like 'kept-%'`)
+			var got []string
+			for _, e := range w.vero.Effects().Users["1"].Events {
+				got = append(got, messageID(t, e))
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("events at Vero (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 
