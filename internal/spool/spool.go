@@ -289,11 +289,12 @@ func (s *Spool) shutdown() error {
 	close(s.closing)
 	s.work.Wait()
 	s.metrics.unregister()
-	if s.stuck() != nil {
-		return s.disconnect()
+	if s.stuck() == nil {
+		if err := settling(context.Background(), s.copyAll); err != nil {
+			s.log.Warn("the copies of what readers have done are some seconds old", "error", err)
+		}
 	}
-	err := settling(context.Background(), s.copyAll)
-	return errors.Join(err, s.disconnect())
+	return s.disconnect()
 }
 
 func (s *Spool) disconnect() error {
