@@ -205,7 +205,7 @@ func (b *bridge) newDestination(d destinationSettings) (delivery.Destination, er
 			return nil, err
 		}
 		b.forgetters[d.Name] = v.Forget
-		return b.resolve(v, d), nil
+		return b.resolve(v, d)
 	}
 }
 

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 
 	"github.com/verobridge/verobridge/internal/delivery"
 	"github.com/verobridge/verobridge/internal/event"
@@ -31,16 +33,31 @@ func (b *bridge) openPeople(context.Context) error {
 
 // resolve lets Vero get the events of anonymous visitors who are known, and
 // hold those of others if the settings say so.
-func (b *bridge) resolve(v *outbound.Vero, d destinationSettings) delivery.Destination {
+func (b *bridge) resolve(v *outbound.Vero, d destinationSettings) (delivery.Destination, error) {
+	plan := func(e event.Event) (sends bool, reason delivery.Reason) {
+		plan := v.Plan(e)
+		return len(plan.Requests) > 0, plan.Reason
+	}
+	for _, name := range d.HoldAnonymous.Events {
+		if sends, _ := plan(anonymousEvent(name)); sends {
+			return nil, fmt.Errorf("destination %q: hold_anonymous holds nothing, because the mapping sends events under their anonymousId; remove anonymous_id from mapping.id, or hold_anonymous", d.Name)
+		}
+	}
 	return b.people.Resolve(v, people.ResolverOptions{
-		Plan: func(e event.Event) (sends bool, reason delivery.Reason) {
-			plan := v.Plan(e)
-			return len(plan.Requests) > 0, plan.Reason
-		},
+		Plan:     plan,
 		Hold:     d.HoldAnonymous.Events,
 		For:      d.HoldAnonymous.age(),
 		CaughtUp: func() bool { return b.spool.CaughtUp(b.loader.Name()) },
-	})
+	}), nil
+}
+
+// anonymousEvent is what a visitor does whom nobody knows.
+func anonymousEvent(name string) event.Event {
+	body, err := json.Marshal(map[string]string{"type": "track", "anonymousId": "visitor", "event": name})
+	if err != nil {
+		panic(err) // strings always marshal
+	}
+	return event.Event{ID: "visit", Type: event.Track, Body: body}
 }
 
 // writeReports writes what became of events, and lets people forget the held

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -181,4 +182,15 @@ func TestHoldingKeepsBrowserRules(t *testing.T) {
 	}
 	w.await(t, "a link in each source", `
 		select array_agg(source || ' ' || user_id order by source) = array['app u9', 'web u1'] from verobridge.identities where anonymous_id = 'a1'`)
+}
+
+// Holding what the mapping sends anyway is a mistake that the start names.
+func TestHoldingAgainstTheMapping(t *testing.T) {
+	t.Parallel()
+	s := testSettings(t, "http://127.0.0.1:1")
+	s.Destinations[0].HoldAnonymous = holdSettings{Events: []string{"Cart Viewed"}}
+	s.Destinations[0].Mapping.ID = []string{"user_id", "anonymous_id"}
+	if _, err := startBridge(t.Context(), s, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "hold_anonymous holds nothing") {
+		t.Errorf("error %v", err)
+	}
 }

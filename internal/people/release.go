@@ -2,18 +2,13 @@ package people
 
 import (
 	"context"
-	"time"
 
 	"github.com/verobridge/verobridge/internal/delivery"
 	"github.com/verobridge/verobridge/internal/event"
 )
 
-const (
-	// maxReleased bounds the events that are released by one delivery.
-	maxReleased = 1000
-	// maxExpired bounds the events that one sweep gives up.
-	maxExpired = 10_000
-)
+// maxReleased bounds the events that are released by one delivery.
+const maxReleased = 1000
 
 // released is a held event as it goes out.
 func released(e event.Event, userID string) event.Event {
@@ -78,12 +73,17 @@ type result struct {
 	waits delivery.Outcome
 }
 
+// heldEvent is a held event on its way out.
+type heldEvent struct {
+	event event.Event
+	of    int // the index of its visitor in the list of those identified
+}
+
 // release delivers the held events of visitors, those of each in order. Where
 // they cannot be read, or are too many at once, it is left to a sweep.
 func (r *Resolver) release(ctx context.Context, who []identified) []result {
 	results := make([]result, len(who))
-	var events, sent []event.Event
-	var of []int // the index in who, for each event
+	var events []heldEvent
 	for n, w := range who {
 		held, err := r.held.of(ctx, w.visitor)
 		if err != nil || len(events)+len(held) > maxReleased && len(events) > 0 {
@@ -94,27 +94,49 @@ func (r *Resolver) release(ctx context.Context, who []identified) []result {
 		for _, e := range held {
 			if o := r.verdict(e); o.Valid() {
 				results[n].done = append(results[n].done, r.settle(e, o))
-				continue
+			} else {
+				events = append(events, heldEvent{e, n})
 			}
-			events, sent, of = append(events, e), append(sent, released(e, w.userID)), append(of, n)
 		}
 	}
-	if len(events) == 0 {
-		return results
-	}
-	for i, o := range r.Destination.Deliver(ctx, sent) {
-		n := of[i]
-		switch {
-		case o.Final():
-			results[n].done = append(results[n].done, r.settle(events[i], o.About(who[n].userID)))
-		case !results[n].waits.Valid():
-			results[n].waits = o
+	begun := r.people.now()
+	for len(events) > 0 {
+		behind := r.releaseOnce(ctx, who, events, results)
+		if len(behind) == len(events) || ctx.Err() != nil || r.people.now().Sub(begun) > releaseBudget {
+			for _, e := range behind {
+				results[e.of].waits = delivery.Behind()
+			}
+			break
 		}
-		if o.Doubt() > 0 {
-			r.held.doubt(events[i], r.people.now().Add(o.Doubt()), o)
-		}
+		events = behind
 	}
 	return results
+}
+
+// releaseOnce delivers held events and returns those that the destination did
+// not come to.
+func (r *Resolver) releaseOnce(ctx context.Context, who []identified, events []heldEvent, results []result) (behind []heldEvent) {
+	sent := make([]event.Event, len(events))
+	for i, e := range events {
+		sent[i] = released(e.event, who[e.of].userID)
+	}
+	for i, o := range r.Destination.Deliver(ctx, sent) {
+		e, result := events[i], &results[events[i].of]
+		switch {
+		case o.Final():
+			result.done = append(result.done, r.settle(e.event, o.About(who[e.of].userID)))
+		case result.waits.Valid():
+			// It waits with an earlier one.
+		case !o.Tried():
+			behind = append(behind, e)
+		default:
+			result.waits = o
+		}
+		if o.Doubt() > 0 {
+			r.held.doubt(e.event, r.people.now().Add(o.Doubt()), o)
+		}
+	}
+	return behind
 }
 
 // verdict returns what is to be done with a held event instead of delivering it,
@@ -130,64 +152,4 @@ func (r *Resolver) verdict(e event.Event) delivery.Outcome {
 func (r *Resolver) settle(e event.Event, o delivery.Outcome) delivery.Resolved {
 	r.held.settle(e)
 	return delivery.Resolved{Event: e, Outcome: o}
-}
-
-// Sweep implements delivery.Sweeper: it releases what could not be released when
-// its visitor identified, and gives up what was held for too long.
-func (r *Resolver) Sweep(ctx context.Context) ([]delivery.Resolved, error) {
-	if !r.o.CaughtUp() {
-		return nil, nil
-	}
-	if err := r.held.open(ctx); err != nil {
-		return nil, err
-	}
-	var who []identified
-	for _, v := range r.owed.Keys() {
-		userID, _ := r.owed.Peek(v)
-		if r.held.any(v) {
-			who = append(who, identified{v, userID})
-		} else {
-			r.owed.Remove(v)
-		}
-	}
-	var resolved []delivery.Resolved
-	for n, result := range r.release(ctx, who) {
-		if result.waits.Valid() {
-			r.owed.Add(who[n].visitor, who[n].userID)
-		}
-		resolved = append(resolved, result.done...)
-	}
-	expired, err := r.held.expired(ctx, r.people.now(), maxExpired)
-	for _, e := range expired {
-		resolved = append(resolved, r.settle(e, delivery.Skipped(delivery.ReasonHeldExpired)))
-	}
-	return resolved, err
-}
-
-// doubtUntil is until when the repetition of a held event is harmless, and what
-// put it in doubt.
-type doubtUntil struct {
-	until   time.Time
-	silence delivery.Outcome
-}
-
-// doubt remembers that an event may have taken effect.
-func (h *held) doubt(e event.Event, until time.Time, silence delivery.Outcome) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if _, already := h.doubts[keyOf(e)]; !already {
-		h.doubts[keyOf(e)] = doubtUntil{until, silence}
-	}
-}
-
-// tooLate returns Ambiguous for an event that may have taken effect and cannot
-// be repeated without risk, an outcome that is not valid for others.
-func (h *held) tooLate(e event.Event, now time.Time) delivery.Outcome {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	d, doubted := h.doubts[keyOf(e)]
-	if !doubted || !now.After(d.until) {
-		return delivery.Outcome{}
-	}
-	return delivery.Ambiguous(d.silence.Err(), d.silence.Calls()...)
 }

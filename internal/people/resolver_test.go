@@ -193,12 +193,13 @@ func TestReleaseInDoubt(t *testing.T) {
 	t.Parallel()
 	f := open(t, prepared(t))
 	f.fates(cart(t, 0, "a1"))
-	f.mock.Fault(mockvero.Fault{Delay: time.Minute, Match: `"cart-a1-0"`})
+	f.mock.Fault(mockvero.Fault{Reset: true, Match: `"cart-a1-0"`, Count: -1})
 	o := f.fates(identify(t, 1, "u1", "a1"))[0]
 	f.want(o, delivery.StatusWaiting, delivery.ReasonUnanswered)
 	if o.Doubt() == 0 {
 		t.Fatal("the call is not in doubt")
 	}
+	f.mock.ClearFaults()
 	f.clock.advance(time.Hour)
 	o = f.fates(identify(t, 60, "u1", "a1"))[0]
 	if diff := cmp.Diff([]string{"cart-a1-0 ambiguous"}, resolved(o.Resolved())); diff != "" {
@@ -221,7 +222,7 @@ func TestHoldingIsBounded(t *testing.T) {
 		}
 	}
 	if o := f.fates(identify(t, 200, "u1", "a1"))[0]; len(o.Resolved()) != 100 {
-		t.Errorf("%d events are released, want 100", len(o.Resolved()))
+		t.Errorf("%d events are released, want 100: %s", len(o.Resolved()), o.Detail())
 	}
 }
 

@@ -73,7 +73,7 @@ func open(t *testing.T, url string) *fixture {
 		f.mock.Close()
 	})
 	if f.vero, err = outbound.NewVero(outbound.VeroOptions{
-		Name: "vero", URL: server.URL + "/api/v2", AllowPrivate: true, AuthToken: "token", Timeout: 200 * time.Millisecond,
+		Name: "vero", URL: server.URL + "/api/v2", AllowPrivate: true, AuthToken: "token",
 	}); err != nil {
 		t.Fatal(err)
 	}
