@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -38,6 +39,9 @@ func (b *bridge) ready(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	status := http.StatusOK
 	parts := map[string]string{"spool": "ready", "warehouse": "ready"}
+	if left, behind, soon := b.spool.FullIn(); soon {
+		parts["spool"] = fmt.Sprintf("ready; at the present rate it is full in %s, for %s is behind", left.Round(time.Minute), behind)
+	}
 	if err := b.spool.Ready(); err != nil {
 		status, parts["spool"] = http.StatusServiceUnavailable, err.Error()
 	}

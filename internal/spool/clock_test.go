@@ -2,7 +2,9 @@ package spool
 
 import (
 	"context"
+	"log/slog"
 	"sync"
+	"testing"
 	"time"
 )
 
@@ -13,18 +15,36 @@ type flight struct {
 	now time.Time
 }
 
-// fly gives a spool a clock that flies. No drain may run yet.
-func fly(s *Spool) *flight {
-	f := &flight{now: time.Now()}
-	s.clock = clock{
-		now:   f.time,
-		sleep: func(_ context.Context, d time.Duration) { f.pass(d) },
-		wait: func(d time.Duration) time.Duration {
-			f.pass(d)
-			return time.Millisecond
+// openFlying opens a spool with a clock that flies. Its waits are those that
+// verobridge has by default.
+func openFlying(t *testing.T, dir string, f *flight) *Spool {
+	t.Helper()
+	s, err := Open(t.Context(), Options{
+		Dir:          dir,
+		Destinations: []string{"vero"},
+		MaxBytes:     1 << 20,
+		Logger:       slog.New(slog.NewTextHandler(t.Output(), nil)),
+		clock: clock{
+			now:   f.time,
+			sleep: func(_ context.Context, d time.Duration) { f.pass(d) },
+			wait: func(d time.Duration) time.Duration {
+				if d == replayWait {
+					return idleWait // for what no test with this clock sends
+				}
+				f.pass(d)
+				return 10 * time.Millisecond
+			},
 		},
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-	return f
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("close spool: %v", err)
+		}
+	})
+	return s
 }
 
 func (f *flight) time() time.Time {

@@ -44,16 +44,9 @@ func (n *tries) of(id string) []time.Time {
 	return n.at[id]
 }
 
-// slow is the backoff that verobridge has by default.
-func slow(s *Spool) {
-	s.o.Retry = Backoff{Min: time.Second, Max: 15 * time.Minute}
-	s.o.Probe = Backoff{Min: time.Second, Max: time.Minute}
-}
-
 func TestAnEventInDoubtIsRepeatedWhileThatIsHarmless(t *testing.T) {
-	s := open(t, t.TempDir(), "vero")
-	clock := fly(s)
-	slow(s)
+	clock := &flight{now: time.Now()}
+	s := openFlying(t, t.TempDir(), clock)
 	r := reportsOf(t, s)
 	tried := newTries(clock)
 	d := newDestination("vero", func(e event.Event) delivery.Outcome {
@@ -93,11 +86,10 @@ func TestDoubtStays(t *testing.T) {
 		"it asks to wait for longer": delivery.Retry(delivery.ReasonServerError, errors.New("500"), 2*harmless),
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			s := open(t, dir, "vero")
+			clock := &flight{now: time.Now()}
+			s := openFlying(t, t.TempDir(), clock)
 			r := reportsOf(t, s)
-			tried := newTries(fly(s))
-			slow(s)
+			tried := newTries(clock)
 			answer := func(e event.Event) delivery.Outcome {
 				if tried.note(e) == 1 {
 					return unanswered()
@@ -120,15 +112,18 @@ func TestDoubtSurvivesARestart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			s := open(t, dir, "vero")
-			r := reportsOf(t, s)
-			first := newDestination("vero", func(event.Event) delivery.Outcome { return unanswered() })
 			s.o.Retry = Backoff{Min: time.Hour, Max: time.Hour}
-			stop := drainTo(t, s, first, DrainOptions{})
 			appendAll(t, s, call("ann", 0))
-			r.await(t, "ann-000", delivery.StatusWaiting)
+			first := newDestination("vero", func(event.Event) delivery.Outcome { return unanswered() })
+			stop := drainTo(t, s, first, DrainOptions{})
+			<-first.changed
 			stop()
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
 
-			fly(s).pass(away)
+			s = openFlying(t, dir, &flight{now: time.Now().Add(away)})
+			r := reportsOf(t, s)
 			again := newDestination("vero", deliverAll)
 			drainTo(t, s, again, DrainOptions{})
 			appendAll(t, s, call("ann", 1))
@@ -147,9 +142,8 @@ func TestDoubtSurvivesARestart(t *testing.T) {
 // When everything hangs the destination is down, and the events in doubt are
 // what it is probed with, while that is harmless: others do not get in doubt.
 func TestAHangingDestinationIsProbedWithWhatIsInDoubt(t *testing.T) {
-	s := open(t, t.TempDir(), "vero")
-	clock := fly(s)
-	slow(s)
+	clock := &flight{now: time.Now()}
+	s := openFlying(t, t.TempDir(), clock)
 	tried := newTries(clock)
 	start := clock.time()
 	d := newDestination("vero", func(e event.Event) delivery.Outcome {

@@ -271,7 +271,7 @@ func (d *drain) passOver(ctx context.Context) error {
 // save writes down what is done.
 func (d *drain) save(ctx context.Context) error {
 	d.window.advance(&d.progress)
-	if d.savedAt = d.clock.now(); d.progress.Next-1 == d.spool.doneBy(d.feed.reader) && len(d.progress.Handled) == 0 {
+	if d.savedAt = d.clock.now(); !d.pause.active() && d.progress.Next-1 == d.spool.doneBy(d.feed.reader) && len(d.progress.Handled) == 0 {
 		return nil
 	}
 	return d.insist(ctx, func(ctx context.Context) error {

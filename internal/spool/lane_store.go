@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -191,36 +192,64 @@ func (d *drain) dueItems(ctx context.Context, now time.Time, limit int) ([]item,
 		return nil, nil
 	}
 	var items []item
+	var lost []verdict
 	events := make(map[*group][]event.Event)
 	for _, e := range d.lane.ready(now, limit) {
 		if _, read := events[e.group]; !read {
-			record, err := d.retries.GetMsg(ctx, e.group.seq)
-			if err == nil {
-				events[e.group], _, err = readGroup(record)
-			}
-			if errors.Is(err, jetstream.ErrMsgNotFound) || errors.Is(err, errRecord) {
-				d.log.Error("a record of the retry lane is damaged on disk and lost", "sequence", e.group.seq, "error", err)
-				d.loseGroup(e.group)
-				return nil, nil
-			}
-			if err != nil {
+			var err error
+			if events[e.group], err = d.groupEvents(ctx, e.group); err != nil {
 				return nil, fmt.Errorf("read retry lane: %w", err)
 			}
 		}
 		it := d.newItem(events[e.group][e.index], e.origin)
 		it.waiting, it.people, it.attempts, it.since, it.doubt = e, e.people, e.attempts, e.since, e.doubt
+		if it.event.ID == "" {
+			lost = append(lost, lostEntry(it))
+			continue
+		}
 		items = append(items, it)
 	}
-	return items, nil
+	return items, d.settle(ctx, lost, nil)
 }
 
-// loseGroup takes out the entries of a record that is no longer there.
-func (d *drain) loseGroup(g *group) {
-	for _, e := range g.entries {
-		if e != nil {
-			d.lane.remove(e)
+// groupEvents reads the events of a record of the lane. Those of one that is
+// damaged on disk are read where they came from, as long as they are there.
+func (d *drain) groupEvents(ctx context.Context, g *group) ([]event.Event, error) {
+	record, err := d.retries.GetMsg(ctx, g.seq)
+	if err == nil {
+		var events []event.Event
+		if events, _, err = readGroup(record); err == nil {
+			return events, nil
 		}
 	}
+	if !errors.Is(err, jetstream.ErrMsgNotFound) && !errors.Is(err, errRecord) {
+		return nil, err
+	}
+	d.log.Error("a record of the retry lane is damaged on disk; its events are read where they came from", "sequence", g.seq, "error", err)
+	origins, err := d.spool.js.Stream(ctx, d.feed.stream)
+	if err != nil {
+		return nil, err
+	}
+	events := make([]event.Event, len(g.entries))
+	for i, e := range g.entries {
+		if e == nil {
+			continue
+		}
+		there, err := d.spool.eventsAt(ctx, origins, e.origin.seq)
+		if err != nil {
+			return nil, err
+		}
+		if e.origin.index < len(there) && keyOf(there[e.origin.index]) == e.key {
+			events[i] = there[e.origin.index]
+		}
+	}
+	return events, nil
+}
+
+// lostEntry is the verdict on an event of which only its name is left.
+func lostEntry(it item) verdict {
+	it.event.Source, it.event.ID, _ = strings.Cut(it.waiting.key, "\x00")
+	return verdict{item: it, outcome: delivery.Dead(delivery.ReasonUnreadable, errRecord), late: true}
 }
 
 // dropGroup deletes a record all of whose events are settled.

@@ -2,6 +2,7 @@ package spool
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -124,6 +125,8 @@ var (
 		"Bytes of events on disk.", nil, nil)
 	limitDesc = prometheus.NewDesc("verobridge_spool_limit_bytes",
 		"Bytes of events that the spool may hold before it answers 503.", nil, nil)
+	fullDesc = prometheus.NewDesc("verobridge_spool_full_in_seconds",
+		"When the spool is full if what waits goes on to grow as in the last hour; +Inf while it does not.", nil, nil)
 	backlogDesc = prometheus.NewDesc("verobridge_spool_backlog_records",
 		"Records that a destination has not settled; each holds one or more events.", []string{"destination"}, nil)
 )
@@ -133,7 +136,7 @@ type state struct{ spool *Spool }
 
 // Describe implements prometheus.Collector.
 func (c *state) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{bytesDesc, limitDesc, backlogDesc} {
+	for _, d := range []*prometheus.Desc{bytesDesc, limitDesc, fullDesc, backlogDesc} {
 		ch <- d
 	}
 }
@@ -145,6 +148,11 @@ func (c *state) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v uint64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
 	}
+	full := math.Inf(1)
+	if left, _, growing := c.spool.forecast.fullIn(); growing {
+		full = left.Seconds()
+	}
+	ch <- prometheus.MustNewConstMetric(fullDesc, prometheus.GaugeValue, full)
 	events, err := c.spool.js.Stream(ctx, eventsStream)
 	if err != nil {
 		return

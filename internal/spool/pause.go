@@ -22,7 +22,8 @@ const (
 
 // pause is a destination's pause. The zero value is none.
 type pause struct {
-	failures int // in a row; 0 while the destination is not paused
+	failures int       // in a row; 0 while the destination is not paused
+	counted  time.Time // up to when the pause is part of progress.Down
 	probeAt  time.Time
 	// suspects are the events that probed in vain. When another one gets
 	// through, it was their own fault, or is over: they go to the retry lane.
@@ -106,7 +107,7 @@ func (d *drain) prolong(ctx context.Context, items []item, outcomes []delivery.O
 		if err := d.insist(ctx, func(ctx context.Context) error { return d.spool.report(ctx, reports) }); err != nil {
 			return err
 		}
-		d.pause.suspects = make(map[origin]delivery.Outcome)
+		d.pause.suspects, d.pause.counted = make(map[origin]delivery.Outcome), d.clock.now()
 	}
 	if len(items) == 1 {
 		d.pause.suspects[items[0].origin] = outcomes[0]
@@ -114,8 +115,20 @@ func (d *drain) prolong(ctx context.Context, items []item, outcomes []delivery.O
 	d.pause.failures++
 	d.pause.probeAt = d.clock.now().Add(max(first.After(), d.spool.o.Probe.wait(d.pause.failures)))
 	d.spool.metrics.pause(d.feed.reader, true)
-	return nil
+	d.countDown()
+	return d.save(ctx)
 }
+
+// countDown adds to progress for how long the destination has been down.
+func (d *drain) countDown() {
+	now := d.clock.now()
+	d.progress.Down += now.Sub(d.pause.counted)
+	d.pause.counted = now
+}
+
+// uptime is a clock that stands still while the destination is down. The retry
+// horizon goes by it: an event that cannot be tried has not failed.
+func (d *drain) uptime() time.Time { return d.clock.now().Add(-d.progress.Down) }
 
 // resume ends a pause and returns the events that probed in vain.
 func (d *drain) resume() (suspects map[origin]delivery.Outcome) {
@@ -125,6 +138,7 @@ func (d *drain) resume() (suspects map[origin]delivery.Outcome) {
 	d.log.Info("destination answers again")
 	d.spool.metrics.pause(d.feed.reader, false)
 	suspects = d.pause.suspects
+	d.countDown()
 	d.pause = pause{}
 	return suspects
 }

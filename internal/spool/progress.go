@@ -16,6 +16,8 @@ type progress struct {
 	// Doubts says, of events in the retry lane by record and place, until when it
 	// is harmless to repeat a request that may have taken effect.
 	Doubts map[uint64]map[int]time.Time `json:"doubts,omitempty"`
+	// Down is for how long the destination has been paused, all pauses together.
+	Down time.Duration `json:"down,omitempty"`
 }
 
 // handle marks an event of a record that is not done as done.

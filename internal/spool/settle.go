@@ -175,7 +175,7 @@ func (d *drain) draft(verdicts []verdict, resolved []delivery.Resolved) settleme
 		attempts, waits := v.attempts, v.outcome.Status() == delivery.StatusWaiting
 		if v.outcome.Tried() && !v.late {
 			attempts++
-			if waits && !v.since.IsZero() && now.Sub(v.since) > d.spool.o.Horizon {
+			if waits && !v.since.IsZero() && d.uptime().Sub(v.since) > d.spool.o.Horizon {
 				v.outcome, waits = delivery.Dead(delivery.ReasonExpired, v.outcome.Err(), v.outcome.Calls()...), false
 				verdicts[i] = v
 			}
@@ -194,7 +194,7 @@ func (d *drain) draft(verdicts []verdict, resolved []delivery.Resolved) settleme
 		if v.outcome.Tried() {
 			w.due = d.spool.o.Retry.nextTry(now, attempts, v.outcome, w.item.doubt)
 			if w.item.since.IsZero() {
-				w.item.since = now
+				w.item.since = d.uptime()
 			}
 		}
 		if v.outcome.Doubt() > 0 {

@@ -82,6 +82,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Registerer takes the metrics. Defaults to none.
 	Registerer prometheus.Registerer
+
+	clock clock // of tests
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -109,6 +111,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
+	if o.clock.now == nil {
+		o.clock = wallClock()
+	}
 	return o, nil
 }
 
@@ -126,6 +131,8 @@ type Spool struct {
 	metrics *metrics
 	log     *slog.Logger
 	clock   clock
+	// forecast is written by one goroutine.
+	forecast forecast
 
 	doneMu sync.Mutex
 	done   map[string]uint64    // up to which record each reader is done
@@ -155,7 +162,8 @@ func Open(ctx context.Context, o Options) (*Spool, error) {
 	s := &Spool{
 		o:        o,
 		log:      o.Logger,
-		clock:    wallClock(),
+		clock:    o.clock,
+		forecast: forecast{limit: o.MaxBytes},
 		done:     make(map[string]uint64),
 		copied:   make(map[string]time.Time),
 		failures: make(map[string]failure),

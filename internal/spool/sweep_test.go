@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/verobridge/verobridge/internal/delivery"
 	"github.com/verobridge/verobridge/internal/event"
@@ -78,8 +79,7 @@ func TestHeldEventsAreSettledByLaterOnes(t *testing.T) {
 // What a destination gives up without an event is settled too, and a sweep that
 // fails stops nothing.
 func TestHeldEventsAreGivenUp(t *testing.T) {
-	s := open(t, t.TempDir(), "vero")
-	fly(s)
+	s := openFlying(t, t.TempDir(), &flight{now: time.Now()})
 	r := reportsOf(t, s)
 	d := &holding{destination: newDestination("vero", deliverAll), given: [][]delivery.Resolved{
 		{{Event: anonymous(0), Outcome: delivery.Skipped(delivery.ReasonHeldExpired)}},

@@ -11,7 +11,8 @@ import (
 // trimEvery is how often settled records are looked over.
 const trimEvery = time.Minute
 
-// trimRegularly removes what is settled and old until the spool closes.
+// trimRegularly removes what is settled and old, and looks how fast the rest
+// grows, until the spool closes.
 func (s *Spool) trimRegularly() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -22,6 +23,9 @@ func (s *Spool) trimRegularly() {
 		case <-ticker.C:
 			if err := s.trim(ctx, s.settledAndOld); err != nil {
 				s.log.Error("cannot trim the spool", "error", err)
+			}
+			if err := s.lookAhead(ctx); err != nil {
+				s.log.Error("cannot tell when the spool will be full", "error", err)
 			}
 		case <-s.closing:
 			return

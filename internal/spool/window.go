@@ -30,7 +30,8 @@ type item struct {
 	waiting *entry
 	// attempts counts those before this one.
 	attempts int
-	// since is when it failed first, zero if it never did.
+	// since is when it failed first, by the destination's uptime; zero if it never
+	// did.
 	since time.Time
 	// doubt is until when a repetition is harmless, zero if nothing is in doubt.
 	doubt time.Time
