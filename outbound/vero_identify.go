@@ -24,12 +24,13 @@ func (m mapping) identifyPlan(e event.Event, p person) Plan {
 // writeTraits adds the person's traits, as Mapping.Traits says.
 func (m mapping) writeTraits(data *object, e event.Event, p person) {
 	traits, other := e.Get("traits"), e.Get("context.traits")
+	var wanted object
 	without := map[string]bool{"id": true, "email": true}
 	switch m.Traits {
 	case asSegment:
 		// The id that Segment's libraries put among the traits is the userId.
 		without = map[string]bool{"id": true}
-		data.text("id", p.id)
+		wanted.text("id", p.id)
 	case asRudderStack:
 		without = map[string]bool{"email": true}
 		traits, other = other, traits
@@ -37,7 +38,6 @@ func (m mapping) writeTraits(data *object, e event.Event, p person) {
 	if !traits.IsObject() {
 		traits = other
 	}
-	var wanted object
 	wanted.members(traits, func(key string) string {
 		if without[key] {
 			return ""
