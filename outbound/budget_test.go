@@ -43,7 +43,7 @@ func drained(t *testing.T, d delivery.Destination, batch []event.Event) (decided
 // and are not all unsettled until the last of them is done.
 func TestBudgetEndsALongChain(t *testing.T) {
 	t.Parallel()
-	mock, v := setup(t, func(o *VeroOptions) { o.Budget = 200 * time.Millisecond })
+	mock, v := setup(t, func(o *VeroOptions) { o.Budget, o.Concurrency = 200*time.Millisecond, 1 })
 	mock.Fault(mockvero.Fault{Delay: 20 * time.Millisecond, Count: -1})
 	const n = 40 // 800 ms
 	var batch []event.Event
@@ -72,7 +72,7 @@ func TestBudgetEndsALongChain(t *testing.T) {
 // events of one person when all others are done.
 func TestOnePersonDoesNotKeepTheOthers(t *testing.T) {
 	t.Parallel()
-	mock, v := setup(t, nil)
+	mock, v := setup(t, func(o *VeroOptions) { o.Budget = 10 * time.Second })
 	mock.Fault(mockvero.Fault{Delay: 20 * time.Millisecond, Count: -1})
 	const n = 50 // 1 s
 	batch, _ := people(t, 10)

@@ -9,8 +9,11 @@ import (
 	"github.com/verobridge/verobridge/internal/event"
 )
 
-// The bounds of one request to a Segment-compatible endpoint
-// (segment-docs, sources/catalog/libraries/server/http-api, "Batch").
+// The bounds of one request to a Segment-compatible endpoint. Segment takes
+// 500 KB and 2,500 events, and no event of more than 32 KB; others take larger
+// ones, so what is too large is the endpoint's to say (segment-docs,
+// sources/catalog/libraries/server/http-api, "Batch"). A hundred events are as
+// many as its own SDKs send at most, and few to send again.
 const (
 	maxBatchEvents = 100
 	maxBatchBytes  = 500_000

@@ -30,12 +30,13 @@ const grace = 5 * time.Second
 // program is killed before the delivery returns.
 const defaultBudget = 20 * time.Second
 
-// What a delivery goes on for when all people have begun: as long as a tenth of
-// what it took until then, which bounds the loss by idle connections, and not so
-// short that one person's events cost a delivery each.
+// tailShare and leastShare say how long a delivery goes on when all people have
+// begun: a tenth of what it took until then, which bounds the loss by idle
+// connections, and at least a hundredth of the budget, so that one person's events
+// do not cost a delivery each.
 const (
-	leastTurn = 100 * time.Millisecond
-	tailShare = 10
+	tailShare  = 10
+	leastShare = 100
 )
 
 // defaultTimeout is how long an answer may take.
@@ -237,7 +238,7 @@ func (v *Vero) Deliver(ctx context.Context, batch []event.Event) []delivery.Outc
 	// From now on there are people for fewer and fewer of the calls in parallel.
 	// A person with many events must not keep all others waiting for the next
 	// delivery.
-	idle := time.AfterFunc(max(leastTurn, time.Since(began)/tailShare), end)
+	idle := time.AfterFunc(max(v.budget/leastShare, time.Since(began)/tailShare), end)
 	defer idle.Stop()
 	_ = people.Wait() // verdicts are outcomes, not errors
 	return outcomes

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
@@ -35,6 +36,9 @@ func setup(t *testing.T, change func(*VeroOptions)) (*mockvero.Server, *Vero) {
 func newVero(t *testing.T, o VeroOptions) *Vero {
 	t.Helper()
 	o.AllowPrivate = true // everything is on this machine
+	if o.Budget == 0 {
+		o.Budget = time.Hour // however busy that is
+	}
 	v, err := NewVero(o)
 	if err != nil {
 		t.Fatal(err)
@@ -154,7 +158,7 @@ func TestOrderOfPeople(t *testing.T) {
 			batch = append(batch, track(t, fmt.Sprintf("m-%d-%d", p, n), fmt.Sprint(p), fmt.Sprintf("Event %02d", n)))
 		}
 	}
-	drained(t, v, batch)
+	v.Deliver(t.Context(), batch)
 	for id, u := range mock.Effects().Users {
 		if len(u.Events) != each {
 			t.Errorf("person %s has %d events, want %d", id, len(u.Events), each)
