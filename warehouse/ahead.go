@@ -20,7 +20,7 @@ type chunk struct {
 
 // mapAhead maps a batch chunk by chunk, ahead of who takes them. Events that
 // have no rows get their outcomes and are left out.
-func mapAhead(batch []event.Event, outcomes []delivery.Outcome) iter.Seq[[]*item] {
+func mapAhead(shape *shape, batch []event.Event, outcomes []delivery.Outcome) iter.Seq[[]*item] {
 	return func(yield func([]*item) bool) {
 		chunks := make(chan chunk, len(batch)/chunkSize+2) // room for all, so nobody waits in vain
 		go func() {
@@ -31,7 +31,7 @@ func mapAhead(batch []event.Event, outcomes []delivery.Outcome) iter.Seq[[]*item
 					chunks <- chunk{panicked: p}
 				}
 			}()
-			mapper := newMapper()
+			mapper := newMapper(shape)
 			for from := 0; from < len(batch); from += chunkSize {
 				to := min(from+chunkSize, len(batch))
 				chunks <- chunk{items: mapper.items(batch[from:to], outcomes[from:to])}

@@ -60,7 +60,7 @@ func TestPanicReachesTheCaller(t *testing.T) {
 			t.Error("no panic")
 		}
 	}()
-	for range mapAhead(make([]event.Event, 1), nil) { // an outcome too few
+	for range mapAhead(segment, make([]event.Event, 1), nil) { // an outcome too few
 		t.Error("mapped")
 	}
 }

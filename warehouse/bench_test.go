@@ -37,7 +37,7 @@ func benchBatch(b *testing.B, size int) []event.Event {
 // BenchmarkRecord measures the mapping alone, one event each time.
 func BenchmarkRecord(b *testing.B) {
 	e := benchBatch(b, 1)[0]
-	mapper := newMapper()
+	mapper := newMapper(segment)
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := mapper.record(e); err != nil {

@@ -24,13 +24,13 @@ var checklist = []struct {
 	what  string
 	tests []string
 }{
-	{"names are Segment's, and the name of a name is itself", []string{"TestSlugs", "TestNamesAreValidAndStable", "TestNamesAreUnique"}},
+	{"names are Segment's, and the name of a name is itself", []string{"TestSlugs", "TestRudderNames", "TestNamesAreValidAndStable", "TestNamesAreUnique"}},
 	{"two event names that mean one table share it", []string{"TestTwoNamesOfOneTable"}},
 	{"keys that mean one column have a winner, the others are kept", []string{"TestFlattenIsDeterministic", "TestFlattenLosesNothing", "TestRows", "TestDeliverEachCall"}},
 	{"a property named like a standard column", []string{"TestColumnNames", "TestRows"}},
 	{"events named like fixed tables, without ASCII, with a digit in front, reserved, long or empty", []string{"TestEventTables", "TestFixedTablesAreComplete"}},
 	{"columns appear with their first value, the known ones are there before", []string{"TestColumnsAppearWithTheirFirstValue", "TestPrepareMakesTheKnownTables"}},
-	{"calls as other warehouses show them, in Segment's shape", []string{"TestRows"}},
+	{"calls as other warehouses show them, in both shapes", []string{"TestRows", "TestRudderStackMode"}},
 	{"users hold the latest state", []string{"TestUsersHoldTheLatestState", "TestAnonymousIdentifyMakesNoUser", "TestUserWhoseIDIsTooLongIsDiscarded"}},
 	{"types of values, and what does not fit", []string{"TestTypesOfValues", "TestConflictMatrix", "TestNewColumnTakesTheCommonType", "TestWholePriceFirst"}},
 	{"schemas of others are adopted", []string{"TestAdoptsTablesOfOthers", "TestAdoptsEmailTables", "TestFullTable", "TestTablesChangedByHand", "TestViewsOverAdoptedTables"}},

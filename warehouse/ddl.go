@@ -50,7 +50,7 @@ func (l *Loader) evolve(ctx context.Context, t table, n need) error {
 // the batch has values for.
 func (l *Loader) createTable(ctx context.Context, t table, n need) error {
 	r := &relation{columns: columns{}, keyed: true}
-	wanted := n.standard.and(tablesOf(n.source)[t.name])
+	wanted := n.standard.and(l.shape.tablesOf(n.source)[t.name])
 	definitions := make([]string, 0, len(wanted)+len(n.columns))
 	define := func(column string, typ columnType) {
 		if r.columns[column] != "" {
@@ -118,7 +118,7 @@ func (l *Loader) fitting(ctx context.Context, t table, r *relation, n need) colu
 	added := columns{}
 	for _, column := range n.standard.sorted() {
 		if r.columns[column] == "" && r.attributes+len(added) < maxColumns {
-			added[column] = typeOf(n.source, t, n.standard, column, "")
+			added[column] = l.shape.typeOf(n.source, t, n.standard, column, "")
 		}
 	}
 	room := r.room(l.maxColumns) - len(added)
@@ -126,7 +126,7 @@ func (l *Loader) fitting(ctx context.Context, t table, r *relation, n need) colu
 		switch {
 		case r.columns[column] != "" || added[column] != "":
 		case room > 0:
-			added[column] = typeOf(n.source, t, n.standard, column, n.columns[column])
+			added[column] = l.shape.typeOf(n.source, t, n.standard, column, n.columns[column])
 			room--
 		case r.columns[overflowColumn] == "" && r.attributes+len(added) < maxColumns:
 			added[overflowColumn] = typeJSONB

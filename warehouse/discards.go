@@ -17,9 +17,9 @@ type loss struct {
 
 // withoutKept removes from discards of a row those that are kept already: an
 // imported state may come again, and its discards must not.
-func withoutKept(ctx context.Context, tx pgx.Tx, r *row, all []loss) ([]loss, error) {
-	discards := table{r.table.schema, discardsTable}
-	rows, err := tx.Query(ctx, "select coalesce(column_name, ''), coalesce(column_value, ''), coalesce(reason, '') from "+discards.quoted()+
+func (in *insertion) withoutKept(ctx context.Context, r *row, all []loss) ([]loss, error) {
+	discards := table{r.table.schema, in.shape.discards}
+	rows, err := in.tx.Query(ctx, "select coalesce(column_name, ''), coalesce(column_value, ''), coalesce(reason, '') from "+discards.quoted()+
 		" where table_name = $1 and row_id = $2", r.table.name, r.id)
 	if err != nil {
 		return nil, &tableError{discards, err}
@@ -45,8 +45,11 @@ func (in *insertion) copyDiscards(ctx context.Context) error {
 		schema := d.row.table.schema
 		into := bySchema[schema]
 		if into == nil {
-			into = newTuples(in.catalog.relation(table{schema, discardsTable}), nil)
+			into = newTuples(in.catalog.relation(table{schema, in.shape.discards}), nil)
 			bySchema[schema] = into
+		}
+		if into.rel.columns["uuid_ts"] != "" {
+			into.set(cell{"uuid_ts", in.stamps[schema]})
 		}
 		_, losers := into.fit(&row{own: cells{
 			{"table_name", value{text, d.row.table.name}},
@@ -57,12 +60,12 @@ func (in *insertion) copyDiscards(ctx context.Context) error {
 			{"received_at", timeValue(d.row.receivedAt)},
 		}})
 		if losers != nil { // somebody made it otherwise
-			return &tableError{table{schema, discardsTable}, errStale}
+			return &tableError{table{schema, in.shape.discards}, errStale}
 		}
 		into.end()
 	}
 	for _, schema := range slices.Sorted(maps.Keys(bySchema)) {
-		t := table{schema, discardsTable}
+		t := table{schema, in.shape.discards}
 		if err := bySchema[schema].copyTo(ctx, in.tx, t); err != nil {
 			return &tableError{t, err}
 		}
@@ -86,29 +89,32 @@ func Discards(ctx context.Context, url string) ([]DiscardCount, error) {
 		return nil, fmt.Errorf("reach warehouse: %w", err)
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	const schemasQuery = `
-		select table_schema from information_schema.columns where table_name = $1 and column_name = 'column_value' order by 1`
-	rows, err := conn.Query(ctx, schemasQuery, discardsTable)
+	const tablesQuery = `
+		select table_schema, table_name from information_schema.columns
+		where table_name = any($1) and column_name = 'column_value' order by 1, 2`
+	rows, err := conn.Query(ctx, tablesQuery, []string{discardsTable, rudderDiscards})
 	if err != nil {
 		return nil, fmt.Errorf("look for discards: %w", err)
 	}
-	schemas, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	tables, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (t table, err error) {
+		return t, row.Scan(&t.schema, &t.name)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("look for discards: %w", err)
 	}
 	var counts []DiscardCount
-	for _, schema := range schemas {
+	for _, t := range tables {
 		rows, err := conn.Query(ctx, fmt.Sprintf(`select coalesce(table_name, ''), coalesce(column_name, ''), coalesce(reason, ''), count(*)
-			from %s group by 1, 2, 3 order by 1, 2, 3`, table{schema, discardsTable}.quoted()))
+			from %s group by 1, 2, 3 order by 1, 2, 3`, t.quoted()))
 		if err != nil {
-			return nil, fmt.Errorf("count discards of %s: %w", schema, err)
+			return nil, fmt.Errorf("count discards of %s: %w", t.schema, err)
 		}
 		more, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (DiscardCount, error) {
-			c := DiscardCount{Schema: schema}
+			c := DiscardCount{Schema: t.schema}
 			return c, row.Scan(&c.Table, &c.Column, &c.Reason, &c.Values)
 		})
 		if err != nil {
-			return nil, fmt.Errorf("count discards of %s: %w", schema, err)
+			return nil, fmt.Errorf("count discards of %s: %w", t.schema, err)
 		}
 		counts = append(counts, more...)
 	}

@@ -32,6 +32,9 @@
 // are there already are adopted with the types they have. A repair (repair.go),
 // which somebody asks for, gives a column another type and puts in what fits then.
 //
+// Names and tables are those of a shape (shape.go): Segment's, or RudderStack's
+// for SQL that was written for that.
+//
 // Beyond 300 columns a table gets one more, _overflow, for the values of all
 // further keys.
 //

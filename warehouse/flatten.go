@@ -48,6 +48,10 @@ func (f *flattener) flatten(object gjson.Result, tree *keyTree, room int) (cells
 	}
 	found := make(cells, 0, len(f.fields)+room)
 	for _, field := range f.fields {
+		if field.key.lost {
+			losers = append(losers, lost{field.key.column.name, field.value.text, lostName})
+			continue
+		}
 		found = append(found, cell{field.key.column.name, field.value})
 	}
 	return found, losers
@@ -67,7 +71,7 @@ func (f *flattener) collect(object gjson.Result, parent *key) {
 		k.object = this
 		if v.IsObject() && k.depth < maxDepth {
 			f.collect(v, k)
-		} else if value, ok := valueOf(v); ok {
+		} else if value, ok := valueOf(v); ok && !f.tree.shape.skips(value) {
 			f.crowded = f.crowded || k.column.whole == f.whole
 			k.column.whole = f.whole
 			f.fields = append(f.fields, field{k, value})

@@ -138,7 +138,7 @@ func (l *Loader) Import(o ImportOptions) *Import {
 	if o.Progress == nil {
 		o.Progress = func(ImportProgress) {}
 	}
-	return &Import{ImportOptions: o, loader: l, schema: schemaName(o.Source), mapper: newMapper()}
+	return &Import{ImportOptions: o, loader: l, schema: schemaName(o.Source), mapper: newMapper(l.shape)}
 }
 
 // candidate is something that was read and is to be loaded.

@@ -7,9 +7,6 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// isDiscards says whether a table is one of values that did not fit.
-func isDiscards(name string) bool { return name == discardsTable || name == rudderDiscards }
-
 // discard is a row of such a table, as text, nil for null.
 type discard struct{ table, row, column, value, reason, receivedAt *string }
 
@@ -77,12 +74,12 @@ func (si *schemaImport) keep(ctx context.Context, batch []discard) error {
 	known := si.loader.catalog.relation(of) != nil
 	si.loader.mu.Unlock()
 	if !known {
-		si.from.LeftOut(discardsTable, "there is no table "+*batch[0].table+" that some of them are about")
+		si.from.LeftOut(si.loader.shape.discards, "there is no table "+*batch[0].table+" that some of them are about")
 		return nil
 	}
 	var columns [5][]*string
 	for _, d := range batch {
-		if si.rudder && d.column != nil {
+		if si.renamed && d.column != nil {
 			here := si.columnHere(*batch[0].table, *d.column)
 			d.column = &here
 		}
@@ -90,7 +87,7 @@ func (si *schemaImport) keep(ctx context.Context, batch []discard) error {
 			columns[i] = append(columns[i], v)
 		}
 	}
-	into := table{si.schema, discardsTable}
+	into := table{si.schema, si.loader.shape.discards}
 	_, err := si.loader.pool.Exec(ctx, fmt.Sprintf(keepDiscards, into.quoted(), of.quoted()),
 		pgx.QueryExecModeExec, of.name, columns[0], columns[1], columns[2], columns[3], columns[4])
 	return err

@@ -17,7 +17,8 @@ type sourceTable struct {
 	columns []sourceColumn
 	// keyed says that id is unique.
 	keyed bool
-	// renamed says that names are RudderStack's and ours are Segment's.
+	// shape is ours, and renamed says that theirs is another.
+	shape   *shape
 	renamed bool
 }
 
@@ -88,16 +89,16 @@ func (t *sourceTable) isEvent() bool {
 // standard returns the columns that the table here has in any case.
 func (t *sourceTable) standard() columns {
 	switch {
-	case t.isState():
-		return stateColumns
+	case t.name == "users":
+		return t.shape.user
 	case t.name == "groups":
-		return groupColumns
+		return t.shape.group
 	case t.name == "aliases":
-		return aliasColumns
+		return t.shape.alias
 	case t.name == "tracks" || t.isEvent():
-		return trackColumns
-	case fixedTables[t.name]:
-		return callColumns
+		return t.shape.track
+	case fixedTables[t.name] && !t.isState():
+		return t.shape.call
 	default: // objects of a cloud source, for one
 		return stateColumns
 	}
@@ -123,7 +124,7 @@ func (t *sourceTable) item(source, schema string, raw [][]byte) *item {
 	name := t.into(found)
 	if t.renamed && t.has("event") && t.has("event_text") {
 		if said, ok := found.get("event_text"); ok {
-			found.set("event", value{text, eventTable(said.text)})
+			found.set("event", value{text, t.shape.event(said.text).slug})
 		}
 	}
 	var received time.Time
@@ -150,9 +151,11 @@ func (t *sourceTable) into(found cells) string {
 		return t.name
 	}
 	if said, ok := found.get("event_text"); ok && t.isEvent() {
-		return eventTable(said.text)
+		if name := t.shape.event(said.text).table; name != "" {
+			return name
+		}
 	}
-	return withoutRudderPrefix(t.name)
+	return t.shape.fromOther(t.name)
 }
 
 // person returns an event that names whom a row is about, as a call would.

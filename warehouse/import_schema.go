@@ -35,8 +35,9 @@ type schemaImport struct {
 	from   SchemaSource
 	conn   *pgx.Conn
 	origin string // host/database/schema
-	rudder bool
-	// here are the names that RudderStack's tables have here.
+	// renamed says that its shape is another than ours.
+	renamed bool
+	// here are the names that its tables have here.
 	here map[string]string
 }
 
@@ -73,7 +74,7 @@ func (im *Import) Schema(ctx context.Context, from SchemaSource) (ImportCounts, 
 	if tables == nil {
 		return counts, fmt.Errorf("there is no schema %s in that database", from.Schema)
 	}
-	si.rudder = isRudderStack(tables)
+	si.renamed = modeOf(tables) != im.loader.shape.mode
 	names := slices.SortedFunc(maps.Keys(tables), func(a, b string) int {
 		if isDiscards(a) != isDiscards(b) { // they are about rows of the others
 			if isDiscards(a) {
@@ -98,14 +99,14 @@ func originOf(c *pgx.ConnConfig, schema string) string {
 	return net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))) + "/" + c.Database + "/" + schema
 }
 
-// isRudderStack says whether RudderStack wrote a schema: its discards have
-// another name, and it keeps two addresses of the caller.
-func isRudderStack(tables map[string]*relation) bool {
-	if tables[rudderDiscards] != nil {
-		return true
-	}
+// modeOf says who wrote a schema. RudderStack's discards have another name, and it
+// keeps another address of the caller.
+func modeOf(tables map[string]*relation) Mode {
 	tracks := tables["tracks"]
-	return tracks != nil && tracks.columns["context_passed_ip"] != ""
+	if tables[rudderDiscards] != nil || tracks != nil && tracks.columns["context_passed_ip"] != "" {
+		return ModeRudderStack
+	}
+	return ModeSegment
 }
 
 // table imports one table.
@@ -135,19 +136,12 @@ func (si *schemaImport) table(ctx context.Context, name string, rel *relation) (
 
 // plan says how the rows of a table are read. uuid_ts is left to the load here.
 func (si *schemaImport) plan(name string, rel *relation) *sourceTable {
-	t := &sourceTable{table: table{si.from.Schema, name}, keyed: rel.keyed, renamed: si.rudder}
-	ofCall := columns{}
-	if t.isState() {
-		// RudderStack's users have the times of their last call, which is a row of
-		// identifies; Segment's do not.
-		for _, column := range []string{"sent_at", "timestamp", "original_timestamp"} {
-			ofCall[column] = typeTimestamptz
-		}
-	}
+	t := &sourceTable{table: table{si.from.Schema, name}, keyed: rel.keyed, shape: si.loader.shape, renamed: si.renamed}
 	for _, column := range rel.columns.sorted() {
 		switch {
 		case column == "id" || column == "uuid_ts":
-		case si.rudder && ofCall[column] != "":
+		case t.isState() && rudderUserColumns[column] != "" && t.standard()[column] == "":
+			// Only RudderStack's users have the times of a call.
 			si.from.LeftOut(name+"."+column, "it is that of the person's last call, which is in identifies")
 		default:
 			t.columns = append(t.columns, sourceColumn{column, rel.columns[column], si.columnHere(name, column)})
@@ -157,14 +151,14 @@ func (si *schemaImport) plan(name string, rel *relation) *sourceTable {
 	return t
 }
 
-// nameHere finds out what a table is called here: RudderStack's names of events
-// are not always ours, but their rows say what the event is called.
+// nameHere finds out what a table is called here: names of events differ between
+// the shapes, but their rows say what the event is called.
 func (si *schemaImport) nameHere(ctx context.Context, name string, rel *relation) error {
 	si.here[name] = name
-	if !si.rudder {
+	if !si.renamed {
 		return nil
 	}
-	si.here[name] = withoutRudderPrefix(name)
+	si.here[name] = si.loader.shape.fromOther(name)
 	if name == "tracks" || rel.columns["event_text"] == "" {
 		return nil
 	}
@@ -174,19 +168,21 @@ func (si *schemaImport) nameHere(ctx context.Context, name string, rel *relation
 	}
 	said, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err == nil && len(said) == 1 {
-		si.here[name] = eventTable(said[0])
+		if table := si.loader.shape.event(said[0]).table; table != "" {
+			si.here[name] = table
+		}
 	}
 	return err
 }
 
 // columnHere returns the column that one of the other schema becomes. RudderStack
-// puts an underscore before a word that SQL reserves, and divides words where
-// Segment does not: if there is a column with the same letters here, it is that.
+// puts an underscore before a word that SQL reserves, and divides words otherwise
+// than Segment: if there is a column with the same letters here, it is that.
 func (si *schemaImport) columnHere(name, column string) string {
-	if !si.rudder {
+	if !si.renamed {
 		return column
 	}
-	here := withoutRudderPrefix(column)
+	here := si.loader.shape.fromOther(column)
 	letters := strings.ReplaceAll(here, "_", "")
 	si.loader.mu.Lock()
 	defer si.loader.mu.Unlock()

@@ -13,6 +13,7 @@ const maxKeys = 10_000
 // properties of track calls. Events have the same keys again and again, so what
 // becomes of a key is worked out once.
 type keyTree struct {
+	shape *shape
 	// prefix is the slug of the key that the object itself has, "" for one whose
 	// keys are columns of their own.
 	prefix string
@@ -41,14 +42,17 @@ type key struct {
 	column *column
 	// exact says that the key is its column's name already.
 	exact bool
+	// lost says that no column is its own: another has its name, or nothing is
+	// left of it.
+	lost  bool
 	depth int
 	// object is the last one that the key was seen in.
 	object int
 	keys   map[string]*key
 }
 
-func newKeyTree(prefix string, reserved func(string) bool) *keyTree {
-	t := &keyTree{prefix: prefix, reserved: reserved}
+func newKeyTree(shape *shape, prefix string, reserved func(string) bool) *keyTree {
+	t := &keyTree{shape: shape, prefix: prefix, reserved: reserved}
 	t.forget()
 	return t
 }
@@ -64,22 +68,37 @@ func (t *keyTree) child(parent *key, name string) *key {
 		return k
 	}
 	name = strings.Clone(name) // or the whole event would be kept with it
-	k := &key{name: name, parent: parent, slug: slug(name, "key_"), depth: parent.depth + 1}
+	k := &key{name: name, parent: parent, slug: t.shape.key(name, parent.slug == ""), depth: parent.depth + 1}
 	k.exact = k.depth == 1 && k.slug == name
-	if parent.slug != "" {
+	if parent.slug != "" && k.slug != "" {
 		k.slug = parent.slug + "_" + k.slug
+	} else {
+		k.slug += parent.slug
 	}
-	named := ownName(k.slug, t.reserved)
-	if t.columns[named] == nil {
-		t.columns[named] = &column{name: named}
-	}
-	k.column = t.columns[named]
+	k.lost = k.slug == "" || t.shape.dropsReserved && t.reserved(k.slug)
+	k.column = t.column(k)
 	if parent.keys == nil {
 		parent.keys = make(map[string]*key)
 	}
 	parent.keys[name] = k
 	t.known++
 	return k
+}
+
+// column returns the column of a key, one of no table for a key that is lost.
+func (t *keyTree) column(k *key) *column {
+	if k.lost {
+		return &column{name: strings.Join(k.way(), ".")}
+	}
+	slug := k.slug
+	if t.reserved(slug) {
+		slug = "_" + slug
+	}
+	name := t.shape.column(slug)
+	if t.columns[name] == nil {
+		t.columns[name] = &column{name: name}
+	}
+	return t.columns[name]
 }
 
 // within says whether k is other or lies in the object that other holds.

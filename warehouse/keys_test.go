@@ -20,10 +20,10 @@ func TestWhatWasLearnedChangesNothing(t *testing.T) {
 		}
 		return []goldenRow{golden(&record.rows[0]), golden(&record.rows[1])}
 	}
-	experienced := newMapper()
+	experienced := newMapper(segment)
 	rapid.Check(t, func(rt *rapid.T) {
 		properties := drawObject(rt, 3)
-		if diff := gocmp.Diff(rows(newMapper(), properties), rows(experienced, properties)); diff != "" {
+		if diff := gocmp.Diff(rows(newMapper(segment), properties), rows(experienced, properties)); diff != "" {
 			rt.Errorf("%s (-first +later):\n%s", properties, diff)
 		}
 	})
@@ -49,7 +49,7 @@ func drawObject(rt *rapid.T, depth int) string {
 // is in it.
 func TestRepeatedKeys(t *testing.T) {
 	t.Parallel()
-	record, err := newMapper().record(track(t, "m", "X", `{"a":{"x":1,"y":2},"b":3,"a":{"y":4},"b":null,"c":5,"c":6}`))
+	record, err := newMapper(segment).record(track(t, "m", "X", `{"a":{"x":1,"y":2},"b":3,"a":{"y":4},"b":null,"c":5,"c":6}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestRepeatedKeys(t *testing.T) {
 // TestTreesForget: keys that are data do not fill the memory.
 func TestTreesForget(t *testing.T) {
 	t.Parallel()
-	m := newMapper()
+	m := newMapper(segment)
 	for i := range 5 {
 		var members []string
 		for j := range maxKeys / 2 {

@@ -22,7 +22,7 @@ type item struct {
 // uses says whether the item writes into a table.
 func (it *item) uses(t table) bool {
 	for _, r := range it.record.rows {
-		if r.table == t || t == (table{r.table.schema, discardsTable}) {
+		if r.table == t || t.schema == r.table.schema && isDiscards(t.name) {
 			return true
 		}
 	}

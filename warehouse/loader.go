@@ -39,6 +39,8 @@ type Options struct {
 	// Readers are database roles that may select from all schemas of sources,
 	// tables made later included. Defaults to none.
 	Readers []string
+	// Mode says whose warehouses the schemas look like. Defaults to ModeSegment.
+	Mode Mode
 	// MaxColumns is how many columns a table gets before further values go to
 	// its column _overflow. Tables that have more already keep them. Defaults to
 	// 300, of which Postgres can store a row whatever is in it.
@@ -69,6 +71,7 @@ type Loader struct {
 	url                                 string
 	sources                             []Source
 	readers                             []string
+	shape                               *shape
 	maxColumns                          int
 	lockTimeout, lockPause, loadTimeout time.Duration
 	budget                              time.Duration
@@ -98,6 +101,10 @@ func Open(_ context.Context, o Options) (*Loader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open warehouse: %w", err)
 	}
+	shape, ok := shapes[o.Mode]
+	if !ok {
+		return nil, fmt.Errorf("open warehouse: the mode must be %s or %s, not %q", ModeSegment, ModeRudderStack, o.Mode)
+	}
 	bySchema := make(map[string]string, len(o.Sources))
 	for _, s := range o.Sources {
 		schema := schemaName(s.Name)
@@ -119,6 +126,7 @@ func Open(_ context.Context, o Options) (*Loader, error) {
 	}
 	l := &Loader{
 		url: o.URL, sources: o.Sources, readers: o.Readers,
+		shape:       shape,
 		maxColumns:  cmp.Or(o.MaxColumns, DefaultMaxColumns),
 		lockTimeout: cmp.Or(o.LockTimeout, time.Second),
 		lockPause:   cmp.Or(o.LockPause, 5*time.Second),
@@ -196,7 +204,7 @@ func (l *Loader) prepare(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		for name, standard := range tablesOf(s) {
+		for name, standard := range l.shape.tablesOf(s) {
 			err := l.evolve(ctx, table{schema, name}, need{source: s, standard: standard})
 			if err := l.passOver(ctx, err, "a table cannot be prepared; its events wait or are refused until it is as it should be", schema); err != nil {
 				return err
@@ -282,7 +290,7 @@ func (l *Loader) Deliver(ctx context.Context, batch []event.Event) []delivery.Ou
 	defer end()
 	var down delivery.Outcome
 	begun := false
-	for items := range mapAhead(batch, outcomes) {
+	for items := range mapAhead(l.shape, batch, outcomes) {
 		for ; len(items) > 0; items = undecided(items) {
 			switch {
 			case down.Unavailable():

@@ -42,16 +42,6 @@ func eventTable(event string) string {
 	return identifier(name)
 }
 
-// ownName returns the column of a slug. reserved says which names are taken by
-// other columns of the row: the slug gets an underscore in front, as _id and
-// _uuid have in schemas that Segment made.
-func ownName(slug string, reserved func(string) bool) string {
-	if reserved(slug) {
-		slug = "_" + slug
-	}
-	return identifier(slug)
-}
-
 // slug is Segment's own: github.com/segmentio/go-snakecase is what names its
 // tables and columns (segment-docs, connections/storage/warehouses/schema). It
 // knows ASCII only; a name without any of that becomes prefix and a hash, so
@@ -86,10 +76,10 @@ func hash(name string) string {
 const maxNames = 10_000
 
 // names remembers what became of names.
-type names map[string]string
+type names[T any] map[string]T
 
 // of returns what becomes of a name.
-func (n names) of(name string, make func(string) string) string {
+func (n names[T]) of(name string, make func(string) T) T {
 	if known, ok := n[name]; ok {
 		return known
 	}

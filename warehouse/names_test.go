@@ -84,7 +84,11 @@ func columnName(path []string, reserved func(string) bool) string {
 	for i, key := range path {
 		slugs[i] = slug(key, "key_")
 	}
-	return ownName(strings.Join(slugs, "_"), reserved)
+	slug := strings.Join(slugs, "_")
+	if reserved(slug) {
+		slug = "_" + slug
+	}
+	return identifier(slug)
 }
 
 func TestColumnNames(t *testing.T) {

@@ -52,7 +52,7 @@ func (l *Loader) partsOf(items []*item) []*part {
 			p.calls = append(p.calls, it)
 		}
 		if schema := it.record.schema(); schema != ownSchema {
-			of(table{schema, discardsTable}, discardColumns, it)
+			of(table{schema, l.shape.discards}, discardColumns, it)
 		}
 	}
 	return slices.SortedFunc(maps.Values(parts), func(a, b *part) int { return compareTables(a.table, b.table) })

@@ -73,8 +73,10 @@ var ErrViews = errors.New("views use the column")
 type repair struct {
 	RepairOptions
 	table table
-	typ   columnType
-	conn  *pgx.Conn
+	// discards is the schema's table of what did not fit.
+	discards table
+	typ      columnType
+	conn     *pgx.Conn
 }
 
 // openRepair connects, and reads the column's type.
@@ -118,6 +120,7 @@ func (r *repair) prepare(ctx context.Context) (current columnType, err error) {
 	if err != nil {
 		return "", fmt.Errorf("read schema %s: %w", r.Schema, err)
 	}
+	r.discards = table{r.Schema, shapes[modeOf(tables)].discards}
 	rel := tables[r.Table]
 	if rel == nil {
 		return "", fmt.Errorf("there is no table %s.%s", r.Schema, r.Table)

@@ -31,11 +31,11 @@ func discarded(text string) value {
 }
 
 // eachDiscard calls a function for each value that did not fit the column, the
-// latest first. Where two keys meant the column, it was never this one's.
+// latest first. Those that lost their place to another key were never its own.
 func (r *repair) eachDiscard(ctx context.Context, db querier, each func(place, id, text string)) error {
 	rows, err := db.Query(ctx, fmt.Sprintf(`select ctid::text, row_id, column_value from %s
-		where table_name = $1 and column_name = $2 and row_id is not null and column_value is not null and reason is distinct from $3
-		order by received_at desc nulls last`, table{r.Schema, discardsTable}.quoted()), r.Table, r.Column, lostCollision)
+		where table_name = $1 and column_name = $2 and row_id is not null and column_value is not null and coalesce(reason, '') <> all($3)
+		order by received_at desc nulls last`, r.discards.quoted()), r.Table, r.Column, []string{lostCollision, lostName, lostTable})
 	if err == nil {
 		var place, id, text string
 		_, err = pgx.ForEachRow(rows, []any{&place, &id, &text}, func() error {
@@ -47,7 +47,7 @@ func (r *repair) eachDiscard(ctx context.Context, db querier, each func(place, i
 		return nil // nothing was ever discarded
 	}
 	if err != nil {
-		return fmt.Errorf("read %s.%s: %w", r.Schema, discardsTable, err)
+		return fmt.Errorf("read %s.%s: %w", r.Schema, r.discards.name, err)
 	}
 	return nil
 }
@@ -109,9 +109,8 @@ func (r *repair) setAside(ctx context.Context, tx pgx.Tx, current columnType) (n
 	if err != nil || len(ids) == 0 {
 		return 0, err
 	}
-	discards := table{r.Schema, discardsTable}
 	_, err = tx.Exec(ctx, fmt.Sprintf(`insert into %s (table_name, row_id, column_name, column_value, reason, received_at)
-		select $1, id, $2, value, $3, $4 from unnest($5::text[], $6::text[]) as v (id, value)`, discards.quoted()),
+		select $1, id, $2, value, $3, $4 from unnest($5::text[], $6::text[]) as v (id, value)`, r.discards.quoted()),
 		r.Table, r.Column, lostMisfit, r.Now(), ids, texts)
 	if err != nil {
 		return 0, fmt.Errorf("keep what does not fit: %w", err)
@@ -146,7 +145,7 @@ func (r *repair) replay(ctx context.Context, tx pgx.Tx, stamp time.Time) (replay
 	if rel.columns["uuid_ts"] == typeTimestamptz {
 		stamped = ", uuid_ts = '" + stamp.UTC().Format(time.RFC3339Nano) + "'"
 	}
-	sql := fmt.Sprintf(putIn, rel.columns["id"], r.typ, r.table.quoted(), quoteName(r.Column), stamped, table{r.Schema, discardsTable}.quoted())
+	sql := fmt.Sprintf(putIn, rel.columns["id"], r.typ, r.table.quoted(), quoteName(r.Column), stamped, r.discards.quoted())
 	var places, ids, texts []string
 	err = r.eachDiscard(ctx, tx, func(place, id, text string) {
 		kept++

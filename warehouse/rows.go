@@ -50,6 +50,8 @@ type lost struct{ column, value, reason string }
 // The reasons of discards. They are stable codes.
 const (
 	lostCollision = "name_collision" // another key of the event means the same column
+	lostName      = "no_column"      // another column has the key's name, or nothing is left of it
+	lostTable     = "no_table"       // the event has no table of its own
 	lostMisfit    = "type_mismatch"  // the column has a type that cannot hold the value
 	lostFull      = "table_full"     // the table has as many columns as Postgres allows, and no overflow
 )
@@ -76,20 +78,23 @@ func (r record) schema() string {
 // columns of keys, the tables of names.
 type mapper struct {
 	flattener
+	shape                     *shape
 	context                   *keyTree
 	track, call, group, alias *keyTree // properties and traits
-	schemas, events           names
+	schemas                   names[string]
+	events                    names[eventName]
 	taken                     call // the event that is being mapped
 }
 
-func newMapper() *mapper {
+func newMapper(shape *shape) *mapper {
 	return &mapper{
-		context: newKeyTree("context", nobody),
-		track:   newKeyTree("", reservedIn(trackColumns)),
-		call:    newKeyTree("", reservedIn(callColumns)),
-		group:   newKeyTree("", reservedIn(groupColumns)),
-		alias:   newKeyTree("", reservedIn(aliasColumns)),
-		schemas: names{}, events: names{},
+		shape:   shape,
+		context: newKeyTree(shape, "context", nobody),
+		track:   newKeyTree(shape, "", reservedIn(shape.track)),
+		call:    newKeyTree(shape, "", reservedIn(shape.call)),
+		group:   newKeyTree(shape, "", reservedIn(shape.group)),
+		alias:   newKeyTree(shape, "", reservedIn(shape.alias)),
+		schemas: names[string]{}, events: names[eventName]{},
 	}
 }
 
@@ -109,22 +114,25 @@ func (m *mapper) record(e event.Event) (record, error) {
 	case event.Track:
 		return c.tracked(), nil
 	case event.Identify:
-		r := c.row("identifies", callColumns)
+		r := c.row("identifies", m.shape.call)
 		c.add(&r, c.traits, m.call)
-		return record{rows: []row{r}, state: r.state("users", c.userID.String())}, nil
+		return record{rows: []row{r}, state: r.state("users", c.userID.String(), m.shape.user)}, nil
 	case event.Group:
 		group := c.groupID.String()
 		c.common.text("group_id", group)
-		r := c.row("groups", groupColumns)
+		r := c.row("groups", m.shape.group)
 		c.add(&r, c.traits, m.group)
-		return record{rows: []row{r}, state: r.state("accounts", group)}, nil
+		if !m.shape.accounts {
+			return record{rows: []row{r}}, nil
+		}
+		return record{rows: []row{r}, state: r.state("accounts", group, stateColumns)}, nil
 	case event.Page:
 		return record{rows: []row{c.visit("pages")}}, nil
 	case event.Screen:
 		return record{rows: []row{c.visit("screens")}}, nil
 	case event.Alias:
 		c.common.text("previous_id", c.previousID.String())
-		r := c.row("aliases", aliasColumns)
+		r := c.row("aliases", m.shape.alias)
 		c.add(&r, c.traits, m.alias)
 		return record{rows: []row{r}}, nil
 	default:
@@ -153,7 +161,7 @@ type call struct {
 	receivedAt                                         time.Time
 	userID, groupID, previousID, event, name, category gjson.Result
 	anonymousID, sentAt, timestamp, originalTimestamp  gjson.Result
-	context, properties, traits, integrations          gjson.Result
+	context, properties, traits, integrations, channel gjson.Result
 	// common are the standard columns of all calls and those of context.
 	common cells
 	lost   []lost
@@ -185,6 +193,8 @@ func (m *mapper) read(e event.Event) *call {
 			c.timestamp = v
 		case "originalTimestamp":
 			c.originalTimestamp = v
+		case "channel":
+			c.channel = v
 		case "context":
 			c.context = v
 		case "properties":
@@ -208,6 +218,9 @@ func (m *mapper) read(e event.Event) *call {
 			c.common = append(c.common, cell{t.column, v})
 		}
 	}
+	if m.shape.more != nil {
+		m.shape.more(c)
+	}
 	return c
 }
 
@@ -222,11 +235,19 @@ func (c *call) row(name string, standard columns) row {
 // tracked makes the row of tracks, which has no properties, and that of the
 // event's own table.
 func (c *call) tracked() record {
-	name := c.events.of(c.event.String(), eventTable)
-	c.common = append(c.common, cell{"event", value{text, name}}, cell{"event_text", value{text, cleanText(c.event.String())}})
-	first := c.row("tracks", trackColumns)
+	name := c.events.of(c.event.String(), c.shape.event)
+	c.common = append(c.common, cell{"event", value{text, name.slug}}, cell{"event_text", value{text, cleanText(c.event.String())}})
+	first := c.row("tracks", c.shape.track)
+	if name.table == "" {
+		values, losers := c.flatten(c.properties, c.track, 0)
+		for _, v := range values {
+			losers = append(losers, lost{v.column, v.value.text, lostTable})
+		}
+		first.lost = append(first.lost, losers...)
+		return record{rows: []row{first}}
+	}
 	second := first
-	second.table.name, second.lost = name, slices.Clone(c.lost)
+	second.table.name, second.lost = name.table, slices.Clone(c.lost)
 	c.add(&second, c.properties, c.track)
 	return record{rows: []row{first, second}}
 }
@@ -234,7 +255,7 @@ func (c *call) tracked() record {
 // visit makes the row of a page or screen. The SDKs send a name and category
 // beside the properties or among them, or both.
 func (c *call) visit(name string) row {
-	r := c.row(name, callColumns)
+	r := c.row(name, c.shape.call)
 	c.add(&r, c.properties, c.call)
 	for _, beside := range []struct {
 		column string
@@ -242,7 +263,7 @@ func (c *call) visit(name string) row {
 	}{{"name", c.name}, {"category", c.category}} {
 		v, ok := valueOf(beside.sent)
 		property, both := r.own.get(beside.column)
-		if !ok || both && v.text == "" {
+		if !ok || c.shape.skips(v) || both && v.text == "" {
 			continue
 		}
 		if both && v != property {
@@ -261,20 +282,22 @@ func (c *call) add(r *row, object gjson.Result, tree *keyTree) {
 }
 
 // state is the row that a call makes of who it is about: traits and context, but
-// nothing of the call itself. It is nil where id is empty, for an anonymous
-// person has no row in users.
-func (r *row) state(name, id string) *row {
+// of the call itself only what is standard there. It is nil where id is empty, for
+// an anonymous person has no row in users.
+func (r *row) state(name, id string, standard columns) *row {
 	if id == "" {
 		return nil
 	}
 	id = cleanText(id)
 	about := cells{{"id", value{text, id}}, {"received_at", timeValue(r.receivedAt)}}
 	for c := range r.cells() {
-		if _, ofCall := r.standard[c.column]; !ofCall {
+		_, ofCall := r.standard[c.column]
+		_, kept := standard[c.column]
+		if (!ofCall || kept) && c.column != "id" && c.column != "received_at" {
 			about = append(about, c)
 		}
 	}
-	return &row{table: table{r.table.schema, name}, id: id, own: about, standard: stateColumns, receivedAt: r.receivedAt}
+	return &row{table: table{r.table.schema, name}, id: id, own: about, standard: standard, receivedAt: r.receivedAt}
 }
 
 // nobody reserves no name.

@@ -42,7 +42,8 @@ func golden(r *row) goldenRow {
 	return g
 }
 
-// TestRows holds the mapping to testdata/rows: a call in, its rows out.
+// TestRows holds the mapping to testdata/rows: a call in, its rows out, in each
+// shape.
 func TestRows(t *testing.T) {
 	t.Parallel()
 	calls, err := filepath.Glob("testdata/rows/*.json")
@@ -59,18 +60,20 @@ func TestRows(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			record, err := newMapper().record(eventOf(t, "app", arrival, string(call)))
-			if err != nil {
-				t.Fatal(err)
+			for suffix, shape := range map[string]*shape{".golden": segment, ".rudderstack.golden": rudderStack} {
+				record, err := newMapper(shape).record(eventOf(t, "app", arrival, string(call)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				var rows []goldenRow
+				for i := range record.rows {
+					rows = append(rows, golden(&record.rows[i]))
+				}
+				if record.state != nil {
+					rows = append(rows, golden(record.state))
+				}
+				compareGolden(t, strings.TrimSuffix(file, ".json")+suffix, rows)
 			}
-			var rows []goldenRow
-			for i := range record.rows {
-				rows = append(rows, golden(&record.rows[i]))
-			}
-			if record.state != nil {
-				rows = append(rows, golden(record.state))
-			}
-			compareGolden(t, strings.TrimSuffix(file, ".json")+".golden", rows)
 		})
 	}
 }
@@ -102,7 +105,7 @@ func TestRejectedRow(t *testing.T) {
 	t.Parallel()
 	e := event.Reject([]byte(`{"type":"tr`+"\x00"+`ack","writeKey":"secret"}`), event.Stamp{Source: "app", ReceivedAt: arrival},
 		&event.RejectError{Reason: event.ReasonNoEventName, Detail: "a track call needs a name"})
-	record, err := newMapper().record(e)
+	record, err := newMapper(segment).record(e)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +128,7 @@ func TestUnreadableEvents(t *testing.T) {
 		{ID: "1", Type: event.Track, Body: []byte(`{"event":`)},
 		{ID: "2", Type: "import", Body: []byte(`{}`)},
 	} {
-		if _, err := newMapper().record(e); err == nil {
+		if _, err := newMapper(segment).record(e); err == nil {
 			t.Errorf("event %s has rows", e.ID)
 		}
 	}
@@ -138,7 +141,7 @@ func TestFlattenIsDeterministic(t *testing.T) {
 	var want []goldenRow
 	for range keys {
 		keys = append(keys[1:], keys[0])
-		record, err := newMapper().record(track(t, "m", "X", "{"+strings.Join(keys, ",")+"}"))
+		record, err := newMapper(segment).record(track(t, "m", "X", "{"+strings.Join(keys, ",")+"}"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,7 +159,7 @@ func TestFlattenIsDeterministic(t *testing.T) {
 func TestFlattenLosesNothing(t *testing.T) {
 	t.Parallel()
 	deep := strings.Repeat(`{"k":`, 40) + "1" + strings.Repeat("}", 40)
-	record, err := newMapper().record(track(t, "m", "X", `{"deep":`+deep+`,"x":{"y":1,"z":2},"x_y":3}`))
+	record, err := newMapper(segment).record(track(t, "m", "X", `{"deep":`+deep+`,"x":{"y":1,"z":2},"x_y":3}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +198,7 @@ func TestKnownTypes(t *testing.T) {
 		{vero, "email_opened", trackColumns, "opened_at", typeBigint},
 		{vero, "email_failed", trackColumns, "email_id", typeText},
 	} {
-		got := typeOf(c.source, table{"s", c.table}, c.standard, c.column, typeBoolean)
+		got := segment.typeOf(c.source, table{"s", c.table}, c.standard, c.column, typeBoolean)
 		if got != c.want {
 			t.Errorf("%s.%s of %s: %s, want %s", c.table, c.column, c.source.Name, got, c.want)
 		}
@@ -207,6 +210,12 @@ func TestKnownTypes(t *testing.T) {
 func TestFixedTablesAreComplete(t *testing.T) {
 	t.Parallel()
 	got := slices.SortedFunc(maps.Keys(sourceTables), cmp.Compare)
+	for name := range rudderStack.app {
+		if _, both := sourceTables[name]; !both {
+			got = append(got, name)
+		}
+	}
+	slices.Sort(got)
 	want := slices.SortedFunc(maps.Keys(fixedTables), cmp.Compare)
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("tables (-fixed +made):\n%s", diff)

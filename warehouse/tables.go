@@ -15,7 +15,7 @@ const discardsTable = "discards"
 // fixedTables are the tables that no event may be named like.
 var fixedTables = map[string]bool{
 	"tracks": true, "identifies": true, "users": true, "pages": true, "screens": true,
-	"groups": true, "accounts": true, "aliases": true, discardsTable: true,
+	"groups": true, "accounts": true, "aliases": true, discardsTable: true, rudderDiscards: true,
 }
 
 // columns are the types of columns by name.
@@ -122,22 +122,14 @@ var (
 			and(unsubscribeColumns).and(bounceColumns)
 )
 
-// tablesOf returns the tables that a source has from the start.
-func tablesOf(s Source) map[string]columns {
-	if s.Vero {
-		return veroTables
-	}
-	return sourceTables
-}
-
 // typeOf returns the type of a new column: the one that is known for it, else
 // that of its values, wider where its name says that others will come.
-func typeOf(s Source, t table, standard columns, column string, inferred columnType) columnType {
+func (sh *shape) typeOf(s Source, t table, standard columns, column string, inferred columnType) columnType {
 	fixed := contextTypes
 	if s.Vero {
 		fixed = emailTypes
 	}
-	for _, known := range []columns{standard, tablesOf(s)[t.name], fixed} {
+	for _, known := range []columns{standard, sh.tablesOf(s)[t.name], fixed} {
 		if typ, ok := known[column]; ok {
 			return typ
 		}

@@ -42,7 +42,7 @@ func (in *insertion) writeStates(ctx context.Context, p *part) error {
 		s.inputs = into.take()
 		if alone && len(in.discards) > before {
 			var err error
-			if in.discards, err = withoutKept(ctx, in.tx, s.row, in.discards); err != nil {
+			if in.discards, err = in.withoutKept(ctx, s.row, in.discards); err != nil {
 				return err
 			}
 		}

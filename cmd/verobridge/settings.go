@@ -82,6 +82,7 @@ type natsSettings struct {
 type warehouseSettings struct {
 	URL        string   `yaml:"url"`
 	Readers    []string `yaml:"readers"`
+	Mode       string   `yaml:"mode"`
 	MaxColumns int      `yaml:"max_columns"`
 }
 
@@ -95,6 +96,9 @@ func (w warehouseSettings) validate(problem problemFunc) {
 		problem("warehouse.url", "is missing; set it to the URL of the Postgres warehouse, such as ${DATABASE_URL}")
 	case err != nil, u.Scheme != "postgres" && u.Scheme != "postgresql", strings.Contains(u.Path, "@"):
 		problem("warehouse.url", "must look like %s; write special characters of the password as %%XX, @ as %%40 and / as %%2F", form)
+	}
+	if !slices.Contains([]string{string(warehouse.ModeSegment), string(warehouse.ModeRudderStack)}, w.Mode) {
+		problem("warehouse.mode", "must be %s or %s, not %q", warehouse.ModeSegment, warehouse.ModeRudderStack, w.Mode)
 	}
 	const leastColumns = 100 // room for those that every table has, and some
 	if w.MaxColumns < leastColumns || w.MaxColumns > warehouse.MostColumns {
@@ -116,6 +120,7 @@ func defaultSettings() settings {
 		DataDir: "./verobridge-data",
 		NATS:    natsSettings{Replicas: 3},
 		Warehouse: warehouseSettings{
+			Mode:       string(warehouse.ModeSegment),
 			MaxColumns: warehouse.DefaultMaxColumns,
 		},
 	}

@@ -12,6 +12,7 @@ func warehouseOptions(s settings) warehouse.Options {
 		URL:        s.Warehouse.URL,
 		Sources:    sources,
 		Readers:    s.Warehouse.Readers,
+		Mode:       warehouse.Mode(s.Warehouse.Mode),
 		MaxColumns: s.Warehouse.MaxColumns,
 	}
 }
