@@ -142,6 +142,8 @@ func TestHeldSurvivesARestart(t *testing.T) {
 	s.Destinations[0].HoldAnonymous = holdSettings{} // also if nothing is held any more
 	b = startTestBridge(t, s, log)
 	w.bridge, w.url = b, "http://"+b.publicAddr
+	// Before that, the next sweep would release it, within a minute.
+	awaitCondition(t, "the reports of the last run to be written", func() bool { return b.spool.CaughtUp(b.loader.Name()) })
 	w.post(t, "/v1/identify", appKey, []byte(`{"messageId":"who","userId":"u1","anonymousId":"a1"}`))
 	w.fate(t, "delivered", "delivered", "held", "who")
 	if got := w.eventsAtVero("u1"); len(got) != 1 {
