@@ -40,7 +40,12 @@ func TestLostAnswer(t *testing.T) {
 		} {
 			t.Run(name+"/"+tt.name, func(t *testing.T) {
 				t.Parallel()
-				mock, v := setup(t, func(o *VeroOptions) { o.Timeout, o.RepeatInDoubt = 200*time.Millisecond, tt.repeat })
+				mock, v := setup(t, func(o *VeroOptions) {
+					o.RepeatInDoubt = tt.repeat
+					if fault.Delay > 0 {
+						o.Timeout = time.Second
+					}
+				})
 				mock.Fault(fault)
 				o := v.Deliver(t.Context(), []event.Event{tt.event})[0]
 				if verdict(o) != tt.want {
