@@ -26,8 +26,11 @@ func openFlying(t *testing.T, dir string, f *flight) *Spool {
 		MaxBytes:     1 << 20,
 		Logger:       slog.New(slog.NewTextHandler(t.Output(), nil)),
 		clock: clock{
-			now:   f.time,
-			sleep: func(_ context.Context, d time.Duration) { f.pass(d) },
+			now: f.time,
+			sleep: func(ctx context.Context, d time.Duration) {
+				f.pass(d)
+				sleep(ctx, time.Millisecond) // so that nothing turns in haste
+			},
 			wait: func(d time.Duration) time.Duration {
 				if d == replayWait {
 					return idleWait // for what no test with this clock sends
@@ -35,7 +38,7 @@ func openFlying(t *testing.T, dir string, f *flight) *Spool {
 				if !f.holds {
 					f.pass(d)
 				}
-				return 10 * time.Millisecond
+				return shortWait
 			},
 		},
 	})

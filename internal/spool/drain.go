@@ -148,8 +148,13 @@ func (d *drain) run(ctx context.Context) {
 	}
 }
 
-// step offers what is due in the lane, and what is fresh, and settles it.
+// step offers what is due in the lane, and what is fresh, and settles it. While
+// the destination is paused it waits for the time of the next probe first: what is
+// due by then may be what to probe with.
 func (d *drain) step(ctx context.Context) error {
+	if d.pause.active() {
+		d.clock.sleep(ctx, d.pause.probeAt.Sub(d.clock.now()))
+	}
 	if err := d.sweep(ctx); err != nil {
 		return err
 	}

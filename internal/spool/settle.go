@@ -44,13 +44,10 @@ func (d *drain) round(ctx context.Context, items []item) error {
 // attempt offers those of the events that may be offered, when it is time to,
 // and returns their places and what came of them. Fresh events whose person
 // waits in the lane are not offered: they queue up there. A paused destination
-// gets one event, when it is time for a probe.
+// gets one event.
 func (d *drain) attempt(ctx context.Context, items []item) (places []int, made []delivery.Outcome) {
 	if places = d.free(items); len(places) == 0 {
 		return nil, nil
-	}
-	if d.pause.active() {
-		d.clock.sleep(ctx, d.pause.probeAt.Sub(d.clock.now()))
 	}
 	if d.pace != nil {
 		d.pace.wait(ctx, d.window.rate(), len(places))

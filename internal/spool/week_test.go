@@ -68,6 +68,7 @@ func TestAWeekOfOutage(t *testing.T) {
 	for round := 0; ; round++ {
 		s = openFlying(t, dir, clock)
 		s.o.Probe.Max = 10 * time.Minute // a tenth of the probes show as much
+		s.o.Retry.Max = time.Minute
 		if round == 0 {
 			appendAll(t, s, all...)
 		}
