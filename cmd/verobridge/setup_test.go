@@ -25,7 +25,16 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-func TestMain(m *testing.M) { pgtest.Main(m) }
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(modelEnvironment); dir != "" {
+		if err := runModelChild(dir, os.Getenv("VERO_URL")); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	pgtest.Main(m)
+}
 
 // deadline bounds every wait in these tests; none is expected to come near it.
 const deadline = 60 * time.Second

@@ -56,11 +56,13 @@
 // # Failure handling
 //
 //	a record cannot be written        Append returns an error; nothing was promised
+//	what waits grows                  the log and FullIn say when it will be full
 //	the spool is full                 settled records are trimmed early, then ErrFull
 //	destination unavailable, or       the drain pauses, keeps all, and probes with
 //	everything fails there            one event, of one person after the other
 //	one event makes it unavailable    when another gets through, it goes to the lane
 //	an event fails in a passing way   retry lane, backing off, for Options.Horizon
+//	                                  of the time in which the destination is up
 //	an event fails for good           dead letter; the oldest go when they fill up
 //	a request goes out, no answer     repeated while that is harmless, also if the
 //	comes                             destination is down; then ambiguous, a letter

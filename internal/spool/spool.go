@@ -70,7 +70,8 @@ type Options struct {
 	// to 7 days. When the spool is full they go earlier.
 	ReplayWindow time.Duration
 	// Horizon is how long a passing failure is retried before the event
-	// becomes a dead letter. Defaults to 7 days.
+	// becomes a dead letter. Pauses of the destination do not count. Defaults to
+	// 7 days.
 	Horizon time.Duration
 	// Retry is the wait before a failed event is tried again. Defaults to 1 s,
 	// doubling to 15 min.
