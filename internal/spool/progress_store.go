@@ -17,6 +17,17 @@ import (
 // then, instead of everything or, worse, nothing.
 const copyEvery = 5 * time.Second
 
+// keepRecords is after how many records of what a reader has done all but the
+// last are deleted. The server could keep one by itself, but with that limit it
+// never ends to start on a damaged file (nats-server 2.15.2).
+const keepRecords = 256
+
+// cursorStreams hold what readers have done.
+var cursorStreams = []struct{ name, subject string }{
+	{cursorsStream, cursorsSubject},
+	{copiesStream, copiesSubject},
+}
+
 // loadProgress reads where a reader was. One that is new begins with the next
 // record of the stream.
 func (s *Spool) loadProgress(ctx context.Context, stream, reader string) (progress, error) {
@@ -86,19 +97,47 @@ func (s *Spool) readProgressIn(ctx context.Context, stream, subject string) (p p
 }
 
 func (s *Spool) saveProgress(ctx context.Context, reader string, p progress) error {
-	record, err := json.Marshal(p)
-	if err != nil {
-		return fmt.Errorf("encode cursor %s: %w", reader, err)
-	}
-	if err := s.publish(ctx, cursorsSubject+reader, record); err != nil {
-		return fmt.Errorf("write cursor %s: %w", reader, err)
+	if err := s.publishProgress(ctx, cursorsSubject+reader, p); err != nil {
+		return err
 	}
 	if s.copyIsDue(reader) {
-		if err := s.publish(ctx, copiesSubject+reader, record); err != nil {
-			return fmt.Errorf("write cursor %s: %w", reader, err)
+		if err := s.publishProgress(ctx, copiesSubject+reader, p); err != nil {
+			return err
 		}
 	}
 	s.noteDone(reader, p.Next-1)
+	return s.forgetOlder(ctx, reader)
+}
+
+// forgetOlder deletes now and then what a reader had done before.
+func (s *Spool) forgetOlder(ctx context.Context, reader string) error {
+	s.doneMu.Lock()
+	s.saves[reader]++
+	due := s.saves[reader]%keepRecords == 0
+	s.doneMu.Unlock()
+	if !due {
+		return nil
+	}
+	for _, c := range cursorStreams {
+		stream, err := s.js.Stream(ctx, c.name)
+		if err == nil {
+			err = stream.Purge(ctx, jetstream.WithPurgeSubject(c.subject+reader), jetstream.WithPurgeKeep(1))
+		}
+		if err != nil {
+			return fmt.Errorf("forget older progress of %s: %w", reader, err)
+		}
+	}
+	return nil
+}
+
+func (s *Spool) publishProgress(ctx context.Context, subject string, p progress) error {
+	record, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", subject, err)
+	}
+	if err := s.publish(ctx, subject, record); err != nil {
+		return fmt.Errorf("write %s: %w", subject, err)
+	}
 	return nil
 }
 
@@ -112,12 +151,8 @@ func (s *Spool) copyAll(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("copy cursor %s: %w", reader, err)
 		}
-		record, err := json.Marshal(p)
-		if err != nil {
-			return fmt.Errorf("encode cursor %s: %w", reader, err)
-		}
-		if err := s.publish(ctx, copiesSubject+reader, record); err != nil {
-			return fmt.Errorf("copy cursor %s: %w", reader, err)
+		if err := s.publishProgress(ctx, copiesSubject+reader, p); err != nil {
+			return err
 		}
 	}
 	return nil

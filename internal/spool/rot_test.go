@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -19,7 +20,15 @@ import (
 // rot is what a bad disk does to a file.
 var rot = map[string]func(random *rand.Rand, raw []byte) []byte{
 	"a flipped bit": func(random *rand.Rand, raw []byte) []byte {
-		raw[random.IntN(len(raw))] ^= 1 << random.IntN(8)
+		at := random.IntN(len(raw))
+		// In a file of records, in what a record says: see docs/reliability.md for
+		// what its sequence number does to the server.
+		for _, content := range []string{"waiting-5", `"next"`} {
+			if i := bytes.LastIndex(raw, []byte(content)); i >= 0 {
+				at = i
+			}
+		}
+		raw[at] ^= 1 << random.IntN(7)
 		return raw
 	},
 	"zeros": func(random *rand.Rand, raw []byte) []byte {
@@ -38,10 +47,10 @@ func TestADamagedFileStopsNothing(t *testing.T) {
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
 	for _, file := range spoolFiles(t, spoolWith(t)) {
-		for name, damage := range rot {
+		for _, name := range slices.Sorted(maps.Keys(rot)) {
 			t.Run(name+" in "+filepath.Base(filepath.Dir(filepath.Dir(file)))+" "+filepath.Base(file), func(t *testing.T) {
 				dir := spoolWith(t)
-				harm(t, dir, file, func(raw []byte) []byte { return damage(random, raw) })
+				harm(t, dir, file, func(raw []byte) []byte { return rot[name](random, raw) })
 				deliverRest(t, dir)
 			})
 		}

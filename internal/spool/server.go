@@ -61,9 +61,10 @@ func startEmbedded(ctx context.Context, dir string, log *slog.Logger) (*embedded
 		return nil, errors.Join(fmt.Errorf("configure NATS: %w", err), lock.Unlock())
 	}
 	e.server.SetLoggerV2(serverLog{log}, false, false, false)
-	e.server.Start()
+	go e.server.Start() // it reads all streams first, and may not come to an end
 	if !e.server.ReadyForConnections(startTimeout) {
-		return nil, errors.Join(errors.New("NATS did not start; see the log lines before this one"), e.stop())
+		return nil, fmt.Errorf("NATS did not get through the files in %s within %s; "+
+			"the log lines before this one may name the file that is damaged: move its stream's folder away to start without it", dir, startTimeout)
 	}
 	return e, nil
 }

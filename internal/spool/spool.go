@@ -138,6 +138,7 @@ type Spool struct {
 	doneMu sync.Mutex
 	done   map[string]uint64    // up to which record each reader is done
 	copied map[string]time.Time // when its progress was written twice
+	saves  map[string]int       // how often its progress was written
 	opened map[string]uint64    // the last record of each stream at the start
 	broken atomic.Bool          // the last record could not be written
 
@@ -167,6 +168,7 @@ func Open(ctx context.Context, o Options) (*Spool, error) {
 		forecast: forecast{limit: o.MaxBytes},
 		done:     make(map[string]uint64),
 		copied:   make(map[string]time.Time),
+		saves:    make(map[string]int),
 		failures: make(map[string]failure),
 		queue:    make(chan *pending),
 		closing:  make(chan struct{}),
@@ -180,113 +182,6 @@ func Open(ctx context.Context, o Options) (*Spool, error) {
 	}
 	s.work.Go(s.trimRegularly)
 	return s, nil
-}
-
-func (s *Spool) connect(ctx context.Context) error {
-	var err error
-	dial := func() (*nats.Conn, error) {
-		return nats.Connect(s.o.URL, nats.Name("verobridge"), nats.MaxReconnects(-1))
-	}
-	if s.o.URL == "" {
-		if s.server, err = startEmbedded(ctx, s.o.Dir, s.log); err != nil {
-			return err
-		}
-		dial = s.server.connect
-	}
-	for _, c := range []struct {
-		conn **nats.Conn
-		js   *jetstream.JetStream
-	}{{&s.conn, &s.js}, {&s.door, &s.appends}} {
-		if *c.conn, err = dial(); err != nil {
-			return fmt.Errorf("connect to NATS: %w", err)
-		}
-		if *c.js, err = jetstream.New(*c.conn); err != nil {
-			return err
-		}
-	}
-	if err := s.makeStreams(ctx); err != nil {
-		return err
-	}
-	if err := s.readEnds(ctx); err != nil {
-		return err
-	}
-	for _, name := range s.o.Destinations {
-		for _, f := range []feed{liveFeed(name), replayFeed(name)} {
-			if _, err := s.loadProgress(ctx, f.stream, f.reader); err != nil {
-				return err
-			}
-		}
-	}
-	if _, err := s.loadProgress(ctx, reportsStream, reportsReader); err != nil {
-		return err
-	}
-	if err := s.noteOpened(ctx); err != nil {
-		return err
-	}
-	s.metrics = newMetrics(s.o.Registerer, s)
-	return nil
-}
-
-func (s *Spool) makeStreams(ctx context.Context) error {
-	// DiscardOld, the default, would drop what is undelivered.
-	base := jetstream.StreamConfig{
-		Storage:   jetstream.FileStorage,
-		Replicas:  s.o.Replicas,
-		Retention: jetstream.LimitsPolicy,
-	}
-	type stream struct {
-		name, subject string
-		maxBytes      int64
-		discard       jetstream.DiscardPolicy
-	}
-	streams := []stream{
-		{eventsStream, eventsSubject, s.o.MaxBytes, jetstream.DiscardNew},
-		{retryStream, retrySubject + "*", s.o.MaxBytes / 4, jetstream.DiscardNew},
-		// Dead letters have had their verdict and their report. When there are
-		// too many the oldest go, so that nobody can stop a destination with them.
-		{deadStream, deadSubject + "*", s.o.MaxBytes / 4, jetstream.DiscardOld},
-		{reportsStream, reportsSubject, s.o.MaxBytes / 4, jetstream.DiscardNew},
-	}
-	for _, name := range s.o.Destinations {
-		// Whoever replays waits until there is room.
-		streams = append(streams, stream{replayStream + name, replaySubject + name, max(maxPayload, s.o.MaxBytes/64), jetstream.DiscardNew})
-	}
-	for _, c := range streams {
-		config := base
-		config.Name, config.Subjects, config.MaxBytes, config.Discard = c.name, []string{c.subject}, c.maxBytes, c.discard
-		if _, err := s.js.CreateOrUpdateStream(ctx, config); err != nil {
-			return fmt.Errorf("make stream %s: %w", c.name, err)
-		}
-	}
-	for name, subject := range map[string]string{cursorsStream: cursorsSubject, copiesStream: copiesSubject} {
-		cursors := base
-		cursors.Name, cursors.Subjects = name, []string{subject + "*"}
-		cursors.MaxMsgsPerSubject, cursors.Discard = 1, jetstream.DiscardOld
-		if _, err := s.js.CreateOrUpdateStream(ctx, cursors); err != nil {
-			return fmt.Errorf("make stream %s: %w", name, err)
-		}
-	}
-	return nil
-}
-
-// readEnds reads the last record of each stream. The server checks a file when it
-// first reads from it, and gives up what is behind the first place that makes no
-// sense. That must not be behind records that are accepted by then.
-func (s *Spool) readEnds(ctx context.Context) error {
-	for streams := s.js.ListStreams(ctx); ; {
-		info, more := <-streams.Info()
-		if !more {
-			return streams.Err()
-		}
-		stream, err := s.js.Stream(ctx, info.Config.Name)
-		if err != nil {
-			return err
-		}
-		_, err = stream.GetMsg(ctx, info.State.LastSeq)
-		if err != nil && info.State.Msgs > 0 {
-			s.log.Error("the end of a stream cannot be read, its file is damaged; the rest is delivered", "stream", info.Config.Name, "error", err)
-		}
-	}
 }
 
 // Close stops taking events, lets the records in flight finish, and stops the
