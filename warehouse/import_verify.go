@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // verify counts the rows of items, and how many of them are there.
@@ -48,7 +50,13 @@ func (l *Loader) present(ctx context.Context, t table, ids []string) (n TableCou
 	}
 	sql := fmt.Sprintf("select count(*) from unnest($1::text[]::%s[]) k (id) where exists (select from %s t where t.id = k.id)",
 		typ, t.quoted())
-	err = l.pool.QueryRow(ctx, sql, keys).Scan(&n.Present)
 	n.Read = int64(len(keys))
+	err = pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
+		// As in a load: for thousands of ids, rather by the key than by all rows.
+		if _, err := tx.Exec(ctx, "set local enable_seqscan = off; set local jit = off"); err != nil {
+			return err
+		}
+		return tx.QueryRow(ctx, sql, keys).Scan(&n.Present)
+	})
 	return n, err
 }

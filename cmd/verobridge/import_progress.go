@@ -17,8 +17,8 @@ type importProgress struct {
 	out          io.Writer
 	shown        time.Time
 	origin       string
-	since        time.Time // when this run began with origin
-	before       int64     // what earlier runs had read of it
+	since        time.Time // of the rate: when so many were read
+	before       int64
 	begun        time.Time
 	bytes, total int64 // of the files that are done, and of all
 	reader       *archive.Reader
@@ -48,10 +48,10 @@ func (p *importProgress) done(f archive.File) {
 // show writes a line, unless the last one is not old enough.
 func (p *importProgress) show(at warehouse.ImportProgress) {
 	now := time.Now()
-	if at.Origin != p.origin {
-		p.origin, p.since, p.before = at.Origin, p.shown, 0
+	if at.Origin != p.origin { // what it has by now may be from an earlier run
+		p.origin, p.since, p.before = at.Origin, now, at.Read
 	}
-	if now.Sub(p.shown) < progressEvery {
+	if now.Sub(p.shown) < progressEvery || now.Sub(p.since) <= 0 && at.Waiting == nil {
 		return
 	}
 	p.shown = now
