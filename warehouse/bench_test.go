@@ -1,14 +1,10 @@
 package warehouse
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"testing"
-	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/verobridge/verobridge/internal/delivery"
 	"github.com/verobridge/verobridge/internal/event"
@@ -84,87 +80,6 @@ func BenchmarkDeliver(b *testing.B) {
 			b.ReportMetric(float64(size)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
 		})
 	}
-}
-
-// BenchmarkDeliverAgainstCopy compares the loader, from events to the commit on
-// one connection, with what Postgres takes at best: the same rows, ready in
-// memory, by pgx.CopyFrom into copies of the same tables with their keys. They
-// take turns, so that a noisy machine disturbs both.
-func BenchmarkDeliverAgainstCopy(b *testing.B) {
-	const size = 5000
-	l := benchLoader(b)
-	mustDeliver(b, l, benchBatch(b, 1)) // makes the table
-	conn, err := pgx.Connect(b.Context(), l.url)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = conn.Close(context.WithoutCancel(b.Context())) })
-	tables := []string{"tracks", "order_completed"}
-	sql := "create schema copied"
-	for _, name := range tables {
-		sql += fmt.Sprintf("; create table copied.%s (like app.%[1]s including all)", name)
-	}
-	if _, err := conn.Exec(b.Context(), sql); err != nil {
-		b.Fatal(err)
-	}
-	var ofLoader, ofCopy time.Duration
-	for b.Loop() {
-		events := benchBatch(b, size)
-		start := time.Now()
-		mustDeliver(b, l, events)
-		ofLoader += time.Since(start)
-
-		ready := make(map[string]*loaded, len(tables))
-		for _, name := range tables {
-			ready[name] = readLoaded(b, conn, name, events)
-		}
-		start = time.Now()
-		err := pgx.BeginFunc(b.Context(), conn, func(tx pgx.Tx) error {
-			for _, name := range tables {
-				_, err := tx.CopyFrom(b.Context(), pgx.Identifier{"copied", name}, ready[name].columns, pgx.CopyFromRows(ready[name].rows))
-				if err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			b.Fatal(err)
-		}
-		ofCopy += time.Since(start)
-	}
-	rows := float64(size * len(tables) * b.N)
-	b.ReportMetric(rows/ofLoader.Seconds(), "loader-rows/s")
-	b.ReportMetric(rows/ofCopy.Seconds(), "copy-rows/s")
-	b.ReportMetric(100*ofCopy.Seconds()/ofLoader.Seconds(), "%-of-copy")
-}
-
-// loaded are rows of a table, as pgx reads them.
-type loaded struct {
-	columns []string
-	rows    [][]any
-}
-
-// readLoaded reads what the loader made of events.
-func readLoaded(b *testing.B, conn *pgx.Conn, name string, events []event.Event) *loaded {
-	b.Helper()
-	ids := make([]string, len(events))
-	for i, e := range events {
-		ids[i] = e.ID
-	}
-	rows, err := conn.Query(b.Context(), "select * from app."+name+" where id = any($1)", ids)
-	if err != nil {
-		b.Fatal(err)
-	}
-	l := &loaded{}
-	for _, field := range rows.FieldDescriptions() {
-		l.columns = append(l.columns, field.Name)
-	}
-	l.rows, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) ([]any, error) { return row.Values() })
-	if err != nil {
-		b.Fatal(err)
-	}
-	return l
 }
 
 // BenchmarkWriteReports writes two reports for each event, as many as a bridge

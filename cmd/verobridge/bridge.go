@@ -19,8 +19,8 @@ import (
 	"github.com/verobridge/verobridge/warehouse"
 )
 
-// loadBatch is how many events the warehouse loads in one transaction when it
-// is behind. When it is not, it loads what there is.
+// loadBatch is how many events are handed to the warehouse at once when it is
+// behind. When it is not, it loads what there is.
 const loadBatch = 5000
 
 // deliveryBatch is how many events are handed to a destination at once when it

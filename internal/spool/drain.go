@@ -220,7 +220,7 @@ func (d *drain) take(ctx context.Context, record jetstream.Msg) error {
 	}
 	seq := meta.Sequence.Stream
 	r := &windowRecord{seq: seq, handled: d.progress.Handled[seq]}
-	events, err := unseal(record.Data())
+	events, err := Unseal(record.Data())
 	if err != nil {
 		d.log.Error("a record cannot be read; it is kept as a dead letter", "error", err)
 		if err := d.insist(ctx, func(ctx context.Context) error {

@@ -99,7 +99,7 @@ func (s *Spool) eventsAt(ctx context.Context, stream jetstream.Stream, seq uint6
 	if err != nil {
 		return nil, err
 	}
-	events, err := unseal(record.Data)
+	events, err := Unseal(record.Data)
 	if err != nil {
 		s.log.Error("a record cannot be read; it is passed over", "sequence", seq, "error", err)
 		return nil, nil

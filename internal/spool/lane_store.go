@@ -95,7 +95,7 @@ func (d *drain) openGroup(ctx context.Context, record *jetstream.RawStreamMsg) e
 }
 
 func readGroup(record *jetstream.RawStreamMsg) ([]event.Event, []storedEntry, error) {
-	events, err := unseal(record.Data)
+	events, err := Unseal(record.Data)
 	if err != nil {
 		return nil, nil, err
 	}

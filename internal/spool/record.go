@@ -36,8 +36,17 @@ func seal(frames []byte) []byte {
 	return buf[:1+len(s2.Encode(buf[1:], frames))]
 }
 
-// unseal returns the events of a record.
-func unseal(record []byte) ([]event.Event, error) {
+// Seal makes a record of events, as Append does of those that it joins.
+func Seal(events []event.Event) []byte {
+	var frames []byte
+	for _, e := range events {
+		frames = frame(frames, e)
+	}
+	return seal(frames)
+}
+
+// Unseal returns the events of a record. They share its memory.
+func Unseal(record []byte) ([]event.Event, error) {
 	if len(record) == 0 {
 		return nil, errRecord
 	}

@@ -14,7 +14,7 @@ func TestRecordsKeepEventsExactly(t *testing.T) {
 	for _, e := range events {
 		frames = frame(frames, e)
 	}
-	got, err := unseal(seal(frames))
+	got, err := Unseal(seal(frames))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func FuzzUnseal(f *testing.F) {
 	f.Add([]byte{recordVersion})
 	f.Add([]byte{2, 0, 0})
 	f.Fuzz(func(t *testing.T, record []byte) {
-		events, err := unseal(record)
+		events, err := Unseal(record)
 		if err != nil {
 			return
 		}
@@ -38,7 +38,7 @@ func FuzzUnseal(f *testing.F) {
 		for _, e := range events {
 			frames = frame(frames, e)
 		}
-		again, err := unseal(seal(frames))
+		again, err := Unseal(seal(frames))
 		if err != nil {
 			t.Fatal(err)
 		}

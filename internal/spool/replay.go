@@ -162,7 +162,7 @@ func (s *Spool) queued(ctx context.Context, destination string) (map[string]bool
 		{retryStream, retrySubject + f.reader, 1, p.Lane},
 	} {
 		err := s.eachRecord(ctx, part.stream, part.subject, part.next, func(record *jetstream.RawStreamMsg) error {
-			events, err := unseal(record.Data)
+			events, err := Unseal(record.Data)
 			if err != nil {
 				return nil // it is found, and told, where it is read to be sent
 			}
