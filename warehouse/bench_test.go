@@ -20,12 +20,16 @@ const benchCall = `{"type":"track","messageId":"%s","userId":"user-%d","anonymou
 	"properties":{"order_id":"o-%d","total":12.50,"currency":"EUR","coupon":null,"items":[{"sku":"a","price":1.10}],
 		"shipping":{"address":{"city":"Berlin","postalCode":"10115"}},"placed":"2026-06-06T10:00:00Z","gift":false}}`
 
-// benchBatch makes events with random ids, as SDKs do.
-func benchBatch(b *testing.B, size int) []event.Event {
+// benchBatch makes events with random ids, as SDKs do, of sources in turn.
+func benchBatch(b *testing.B, size int, sources ...string) []event.Event {
 	b.Helper()
 	events := make([]event.Event, size)
 	for i := range events {
-		events[i] = eventOf(b, "app", arrival, fmt.Sprintf(benchCall, rand.Text(), i, i))
+		source := "app"
+		if len(sources) > 0 {
+			source = sources[i%len(sources)]
+		}
+		events[i] = eventOf(b, source, arrival, fmt.Sprintf(benchCall, rand.Text(), i, i))
 	}
 	return events
 }
@@ -45,7 +49,13 @@ func BenchmarkRecord(b *testing.B) {
 // benchLoader is a prepared loader with the source app.
 func benchLoader(b *testing.B) *Loader {
 	b.Helper()
-	l, err := Open(b.Context(), Options{URL: pgtest.Database(b), Sources: []Source{{Name: "app"}}})
+	return openBench(b, Options{Sources: []Source{{Name: "app"}}})
+}
+
+func openBench(b *testing.B, o Options) *Loader {
+	b.Helper()
+	o.URL = pgtest.Database(b)
+	l, err := Open(b.Context(), o)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -78,6 +88,23 @@ func BenchmarkDeliver(b *testing.B) {
 				mustDeliver(b, l, events)
 			}
 			b.ReportMetric(float64(size)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+		})
+	}
+}
+
+// BenchmarkConnections loads two sources on one connection and on two.
+func BenchmarkConnections(b *testing.B) {
+	for _, connections := range []int{1, 2} {
+		b.Run(fmt.Sprint(connections), func(b *testing.B) {
+			const size = 5000
+			l := openBench(b, Options{Connections: connections, Sources: []Source{{Name: "app"}, {Name: "web"}}})
+			for b.Loop() {
+				b.StopTimer()
+				events := benchBatch(b, size, "app", "web")
+				b.StartTimer()
+				mustDeliver(b, l, events)
+			}
+			b.ReportMetric(size*float64(b.N)/b.Elapsed().Seconds(), "events/s")
 		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,6 +46,9 @@ type Options struct {
 	// its column _overflow. Tables that have more already keep them. Defaults to
 	// 300, of which Postgres can store a row whatever is in it.
 	MaxColumns int
+	// Connections is how many schemas of sources may be loaded at the same time.
+	// Defaults to half the number of processors, at least one.
+	Connections int
 	// LockTimeout is how long a statement waits for a lock that somebody else
 	// holds on a table, before the table's events are put off. Defaults to 1 s.
 	LockTimeout time.Duration
@@ -80,7 +84,8 @@ type Loader struct {
 	now                                 func() time.Time
 	pool                                *pgxpool.Pool
 
-	prepared atomic.Bool
+	prepared *atomic.Bool
+	others   []*Loader // those that serve other sources on connections of their own
 
 	mu      sync.Mutex // held while tables are made and rows are loaded
 	catalog catalog
@@ -119,6 +124,9 @@ func Open(_ context.Context, o Options) (*Loader, error) {
 	parameters := config.ConnConfig.RuntimeParams
 	parameters["client_encoding"] = "UTF8"
 	parameters["application_name"] = cmp.Or(parameters["application_name"], "verobridge")
+	connections := min(cmp.Or(o.Connections, runtime.GOMAXPROCS(0)/2), len(o.Sources))
+	const besides = 2 // for reports and for who asks whether we are ready
+	config.MaxConns = max(config.MaxConns, int32(connections+besides))
 	// The pool outlives the context of opening.
 	pool, err := pgxpool.NewWithConfig(context.Background(), config)
 	if err != nil {
@@ -134,7 +142,8 @@ func Open(_ context.Context, o Options) (*Loader, error) {
 		budget:      cmp.Or(o.Budget, 20*time.Second),
 		pace:        pace{width: chunkSize},
 		logger:      o.Logger, metrics: newMetrics(o.Registerer, bySchema), now: o.Now, pool: pool,
-		locked: make(map[table]lock),
+		prepared: new(atomic.Bool),
+		locked:   make(map[table]lock),
 	}
 	if l.logger == nil {
 		l.logger = slog.New(slog.DiscardHandler)
@@ -143,6 +152,9 @@ func Open(_ context.Context, o Options) (*Loader, error) {
 		l.now = time.Now
 	}
 	l.catalog.forget()
+	for range connections - 1 {
+		l.others = append(l.others, l.beside())
+	}
 	return l, nil
 }
 
@@ -264,11 +276,8 @@ func (l *Loader) source(name string) Source {
 	return Source{Name: name}
 }
 
-// Deliver implements delivery.Destination. It answers when the rows are
-// committed. The order of events does not matter here: each row carries its
-// own times, and users and accounts go by the time of receipt. What it does not
-// come to within the budget is left for the next time.
-func (l *Loader) Deliver(ctx context.Context, batch []event.Event) []delivery.Outcome {
+// deliver is Deliver on one connection.
+func (l *Loader) deliver(ctx context.Context, batch []event.Event) []delivery.Outcome {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 

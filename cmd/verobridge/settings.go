@@ -84,6 +84,9 @@ type warehouseSettings struct {
 	Readers    []string `yaml:"readers"`
 	Mode       string   `yaml:"mode"`
 	MaxColumns int      `yaml:"max_columns"`
+	// Connections is how many sources are loaded at the same time, 0 for as many
+	// as suit the machine.
+	Connections int `yaml:"connections"`
 }
 
 // validate never shows the URL: a password may be in it, also in the wrong
@@ -103,6 +106,10 @@ func (w warehouseSettings) validate(problem problemFunc) {
 	const leastColumns = 100 // room for those that every table has, and some
 	if w.MaxColumns < leastColumns || w.MaxColumns > warehouse.MostColumns {
 		problem("warehouse.max_columns", "must be from %d to %d", leastColumns, warehouse.MostColumns)
+	}
+	const mostConnections = 64
+	if w.Connections < 0 || w.Connections > mostConnections {
+		problem("warehouse.connections", "must be from 1 to %d, or 0 for as many as suit the machine", mostConnections)
 	}
 }
 

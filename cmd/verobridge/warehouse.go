@@ -9,10 +9,11 @@ func warehouseOptions(s settings) warehouse.Options {
 		sources[i] = warehouse.Source{Name: source.Name, Vero: source.Type == typeVero}
 	}
 	return warehouse.Options{
-		URL:        s.Warehouse.URL,
-		Sources:    sources,
-		Readers:    s.Warehouse.Readers,
-		Mode:       warehouse.Mode(s.Warehouse.Mode),
-		MaxColumns: s.Warehouse.MaxColumns,
+		URL:         s.Warehouse.URL,
+		Sources:     sources,
+		Readers:     s.Warehouse.Readers,
+		Mode:        warehouse.Mode(s.Warehouse.Mode),
+		MaxColumns:  s.Warehouse.MaxColumns,
+		Connections: s.Warehouse.Connections,
 	}
 }
