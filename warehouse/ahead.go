@@ -8,21 +8,26 @@ import (
 	"github.com/verobridge/verobridge/internal/event"
 )
 
-// chunkSize is how many events are loaded in one transaction. While Postgres
-// works on them the next ones are mapped.
-const chunkSize = 2500
+// A batch is mapped chunk by chunk, each of which is loaded in one transaction
+// while the next is mapped. The first is small, so that Postgres begins soon, and
+// each may be twice as large as the one before: mapping is that much faster.
+const (
+	firstChunk   = 500
+	largestChunk = 2500
+)
 
 // chunk is a part of a batch, mapped.
 type chunk struct {
 	items    []*item
+	parts    []*part
 	panicked any // what the mapping panicked with
 }
 
-// mapAhead maps a batch chunk by chunk, ahead of who takes them. Events that
-// have no rows get their outcomes and are left out.
-func mapAhead(shape *shape, batch []event.Event, outcomes []delivery.Outcome) iter.Seq[[]*item] {
-	return func(yield func([]*item) bool) {
-		chunks := make(chan chunk, len(batch)/chunkSize+2) // room for all, so nobody waits in vain
+// mapAhead maps a batch ahead of who takes its chunks. Events that have no rows
+// get their outcomes and are left out.
+func (l *Loader) mapAhead(batch []event.Event, outcomes []delivery.Outcome) iter.Seq[chunk] {
+	return func(yield func(chunk) bool) {
+		chunks := make(chan chunk, len(batch)/firstChunk+2) // room for all, so nobody waits in vain
 		go func() {
 			defer close(chunks)
 			// The spool takes care of a panic, but not of one in a goroutine.
@@ -31,17 +36,19 @@ func mapAhead(shape *shape, batch []event.Event, outcomes []delivery.Outcome) it
 					chunks <- chunk{panicked: p}
 				}
 			}()
-			mapper := newMapper(shape)
-			for from := 0; from < len(batch); from += chunkSize {
-				to := min(from+chunkSize, len(batch))
-				chunks <- chunk{items: mapper.items(batch[from:to], outcomes[from:to])}
+			mapper := newMapper(l.shape)
+			for size := firstChunk; len(batch) > 0; size = min(2*size, largestChunk) {
+				n := min(size, len(batch))
+				items := mapper.items(batch[:n], outcomes[:n])
+				chunks <- chunk{items: items, parts: l.partsOf(items)}
+				batch, outcomes = batch[n:], outcomes[n:]
 			}
 		}()
 		for c := range chunks {
 			if c.panicked != nil {
 				panic(c.panicked)
 			}
-			if !yield(c.items) {
+			if !yield(c) {
 				return
 			}
 		}

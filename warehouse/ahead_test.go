@@ -14,14 +14,14 @@ import (
 func TestBatchOfSeveralChunks(t *testing.T) {
 	t.Parallel()
 	f := open(t, Options{})
-	batch := make([]event.Event, 2*chunkSize+1)
+	batch := make([]event.Event, 2*firstChunk+1)
 	for i := range batch {
 		batch[i] = track(t, fmt.Sprint("m", i), "X", fmt.Sprintf(`{"n":%d}`, i))
 	}
-	for from := 0; from < len(batch); from += chunkSize {
+	for from := 0; from < len(batch); from += firstChunk {
 		batch[from] = track(t, "same", "X", `{"n":-1}`)
 	}
-	for _, i := range []int{7, chunkSize + 7} {
+	for _, i := range []int{7, firstChunk + 7} {
 		batch[i].Body = []byte(`{`)
 		batch[i+1] = eventOf(t, "app", arrival, `{"type":"track","event":"X","userId":"u","integrations":{"Warehouses":false}}`)
 	}
@@ -45,7 +45,7 @@ func TestUnavailableEndsTheBatch(t *testing.T) {
 	release := f.holding("lock table verobridge.loads in access exclusive mode")
 	defer release()
 	f.loadTimeout = 200 * time.Millisecond
-	batch := make([]event.Event, 3*chunkSize)
+	batch := make([]event.Event, 3*firstChunk)
 	for i := range batch {
 		batch[i] = track(t, fmt.Sprint("m", i), "X", "{}")
 	}
@@ -60,7 +60,7 @@ func TestPanicReachesTheCaller(t *testing.T) {
 			t.Error("no panic")
 		}
 	}()
-	for range mapAhead(segment, make([]event.Event, 1), nil) { // an outcome too few
+	for range (&Loader{shape: segment}).mapAhead(make([]event.Event, 1), nil) { // an outcome too few
 		t.Error("mapped")
 	}
 }

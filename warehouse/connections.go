@@ -17,9 +17,9 @@ import (
 // beside makes another loader of the same warehouse.
 func (l *Loader) beside() *Loader {
 	other := &Loader{
-		url: l.url, sources: l.sources, readers: l.readers, maxColumns: l.maxColumns,
+		url: l.url, sources: l.sources, readers: l.readers, shape: l.shape, maxColumns: l.maxColumns,
 		lockTimeout: l.lockTimeout, lockPause: l.lockPause, loadTimeout: l.loadTimeout, budget: l.budget,
-		pace: pace{width: chunkSize}, logger: l.logger, metrics: l.metrics, now: l.now, pool: l.pool,
+		pace: pace{width: largestChunk}, logger: l.logger, metrics: l.metrics, now: l.now, pool: l.pool,
 		prepared: l.prepared, locked: make(map[table]lock),
 	}
 	other.catalog.forget()

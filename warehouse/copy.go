@@ -10,15 +10,17 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// copyTo copies the rows into their table.
-func (t *tuples) copyTo(ctx context.Context, tx pgx.Tx, name table) error {
+// copyTo copies the rows into their table. sent is called when nothing more is to
+// be sent; it may be called twice.
+func (t *tuples) copyTo(ctx context.Context, tx pgx.Tx, name table, sent func()) error {
+	defer sent()
 	if len(t.rows) == 0 {
 		return nil
 	}
 	if err := t.compare(ctx, tx, name); err != nil {
 		return err
 	}
-	_, err := tx.Conn().PgConn().CopyFrom(ctx, &copyReader{tuples: t, rest: t.fields},
+	_, err := tx.Conn().PgConn().CopyFrom(ctx, &copyReader{tuples: t, rest: t.fields, sent: sent},
 		fmt.Sprintf("copy %s (%s) from stdin (format binary)", name.quoted(), list(t.names())))
 	return err
 }
@@ -54,6 +56,7 @@ type copyReader struct {
 	rest []byte // fields that are still to be written
 	row  int    // the next one
 	buf  bytes.Buffer
+	sent func()
 }
 
 // Read implements io.Reader.
@@ -61,7 +64,11 @@ func (r *copyReader) Read(p []byte) (int, error) {
 	for ; r.buf.Len() < len(p) && r.row <= len(r.rows); r.row++ {
 		r.write()
 	}
-	return r.buf.Read(p)
+	n, err := r.buf.Read(p)
+	if err != nil {
+		r.sent()
+	}
+	return n, err
 }
 
 // write writes the next row, and what comes before the first and after the last.

@@ -49,7 +49,7 @@ func (in *insertion) copyDiscards(ctx context.Context) error {
 			bySchema[schema] = into
 		}
 		if into.rel.columns["uuid_ts"] != "" {
-			into.set(cell{"uuid_ts", in.stamps[schema]})
+			into.set(&cell{"uuid_ts", in.stamps[schema]})
 		}
 		_, losers := into.fit(&row{own: cells{
 			{"table_name", value{text, d.row.table.name}},
@@ -66,7 +66,7 @@ func (in *insertion) copyDiscards(ctx context.Context) error {
 	}
 	for _, schema := range slices.Sorted(maps.Keys(bySchema)) {
 		t := table{schema, in.shape.discards}
-		if err := bySchema[schema].copyTo(ctx, in.tx, t); err != nil {
+		if err := bySchema[schema].copyTo(ctx, in.tx, t, func() {}); err != nil {
 			return &tableError{t, err}
 		}
 	}

@@ -232,7 +232,7 @@ func (l *Loader) loadItems(ctx context.Context, items []*item) {
 	}
 	for pending := items; len(pending) > 0; pending = undecided(pending) {
 		part := pending[:min(len(pending), l.pace.width)]
-		l.load(ctx, part, firstTry)
+		l.load(ctx, part, nil, firstTry)
 		if i := slices.IndexFunc(part, func(it *item) bool { return it.outcome.Unavailable() }); i >= 0 {
 			settle(undecided(pending), *part[i].outcome)
 		}

@@ -75,29 +75,40 @@ func (in *insertion) run(ctx context.Context) error {
 	return in.copyDiscards(ctx)
 }
 
-// copyParts writes the rows of all tables. While Postgres takes those of one the
-// next are cast.
+// copyRows is how many rows are copied in one statement. It bounds how long
+// Postgres waits for the first ones.
+const copyRows = 1000
+
+// copyParts writes the rows of all tables. While Postgres works on some the next
+// are cast, but not before it has the first ones whole: on a machine with few
+// processors it would wait for them meanwhile.
 func (in *insertion) copyParts(ctx context.Context) error {
 	var copying sync.WaitGroup
 	defer copying.Wait()
 	var failed error
-	for i, p := range in.parts {
-		buf := &in.bufs[i%len(in.bufs)]
-		rows := newTuples(p.rel, *buf)
-		for _, r := range p.rows {
-			in.fit(r, rows)
-			rows.end()
-		}
-		*buf = rows.fields
-		copying.Wait()
-		if failed != nil {
-			return failed
-		}
-		copying.Go(func() {
-			if err := rows.copyTo(ctx, in.tx, p.table); err != nil {
-				failed = &tableError{p.table, err}
+	copies := 0
+	for _, p := range in.parts {
+		for some := range slices.Chunk(p.rows, copyRows) {
+			buf := &in.bufs[copies%len(in.bufs)]
+			copies++
+			into := newTuples(p.rel, *buf)
+			for _, r := range some {
+				in.fit(r, into)
+				into.end()
 			}
-		})
+			*buf = into.fields
+			copying.Wait()
+			if failed != nil {
+				return failed
+			}
+			sent := make(chan struct{})
+			copying.Go(func() {
+				if err := into.copyTo(ctx, in.tx, p.table, sync.OnceFunc(func() { close(sent) })); err != nil {
+					failed = &tableError{p.table, err}
+				}
+			})
+			<-sent
+		}
 	}
 	copying.Wait()
 	return failed
@@ -108,7 +119,7 @@ func (in *insertion) copyParts(ctx context.Context) error {
 func (in *insertion) fit(r *row, into *tuples) overflow {
 	over, losers := into.fit(r)
 	if _, ok := r.standard["uuid_ts"]; ok {
-		into.set(cell{"uuid_ts", in.stamps[r.table.schema]})
+		into.set(&cell{"uuid_ts", in.stamps[r.table.schema]})
 	}
 	in.written = append(in.written, r)
 	for _, v := range losers {

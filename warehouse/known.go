@@ -22,13 +22,12 @@ const wariness = 50
 // isRepeat says whether a key refused a row.
 func isRepeat(err error) bool { return sqlState(err) == "23505" }
 
-// leaveOutRepeated leaves one row for each id in a part, and, where tables are to
-// be looked at, only those that they do not have yet. Nobody else writes into
+// leaveOutRepeated leaves out rows that are there already, of the tables that are
+// to be looked at. Nobody else writes into
 // the tables meanwhile.
 func (in *insertion) leaveOutRepeated(ctx context.Context) error {
 	batch := &pgx.Batch{}
 	for _, p := range in.parts {
-		p.rows = once(p.rows)
 		for _, r := range p.rows {
 			r.fresh = true
 		}

@@ -71,10 +71,12 @@ const (
 // whose it is: the database's settles all items, a table's those that use it, and
 // one of a row is found by halving. Items that took too long together are left
 // without an outcome, for smaller transactions.
-func (l *Loader) load(ctx context.Context, items []*item, t try) {
+//
+// parts are those of the items, nil if they are still to be taken apart.
+func (l *Loader) load(ctx context.Context, items []*item, parts []*part, t try) {
 	bounded, cancel := context.WithTimeout(ctx, l.loadTimeout)
 	defer cancel()
-	items, parts, err := l.fitTables(bounded, items)
+	items, parts, err := l.fitTables(bounded, items, parts)
 	looked := l.wary > 0
 	if err == nil {
 		err = l.insert(bounded, items, parts)
@@ -94,23 +96,23 @@ func (l *Loader) load(ctx context.Context, items []*item, t try) {
 		l.slowDown(ctx, items, j, err)
 	case isRepeat(err) && !looked:
 		l.wary = wariness
-		l.load(ctx, items, t)
+		l.load(ctx, items, nil, t)
 	case j.verdict == verdictLocked:
-		l.load(ctx, l.postpone(items, delivery.Retry(j.reason, err, l.lockPause)), t)
+		l.load(ctx, l.postpone(items, delivery.Retry(j.reason, err, l.lockPause)), nil, t)
 	case t == firstTry:
 		// A row may be refused for the same reason: the column has another type
 		// by now than the one that its value was cast to.
 		l.catalog.forget()
-		l.load(ctx, items, lastTry)
+		l.load(ctx, items, nil, lastTry)
 	case j.verdict == verdictAgain:
 		l.catalog.forget()
-		l.load(ctx, l.postpone(items, delivery.Retry(j.reason, err, 0)), t)
+		l.load(ctx, l.postpone(items, delivery.Retry(j.reason, err, 0)), nil, t)
 	case len(items) == 1:
 		settle(items, delivery.Dead(j.reason, err))
 	default:
 		half := len(items) / 2
-		l.load(ctx, items[:half], t)
-		l.load(ctx, items[half:], t)
+		l.load(ctx, items[:half], nil, t)
+		l.load(ctx, items[half:], nil, t)
 	}
 }
 
@@ -143,9 +145,11 @@ func (l *Loader) postpone(items []*item, o delivery.Outcome) []*item {
 
 // fitTables makes the tables fit the items. It settles those that have to wait
 // for a lock, and returns the others, and what they have for each table.
-func (l *Loader) fitTables(ctx context.Context, all []*item) (items []*item, parts []*part, err error) {
-	items = all
-	parts = l.partsOf(all)
+func (l *Loader) fitTables(ctx context.Context, items []*item, parts []*part) ([]*item, []*part, error) {
+	all := len(items)
+	if parts == nil {
+		parts = l.partsOf(items)
+	}
 	for _, p := range parts {
 		if _, err := l.catalog.read(ctx, l.pool, p.table.schema); err != nil {
 			return items, nil, err
@@ -176,7 +180,7 @@ func (l *Loader) fitTables(ctx context.Context, all []*item) (items []*item, par
 			return false
 		})
 	}
-	if len(items) < len(all) {
+	if len(items) < all {
 		parts = l.partsOf(items)
 	}
 	for _, p := range parts {

@@ -47,7 +47,7 @@ type Options struct {
 	// 300, of which Postgres can store a row whatever is in it.
 	MaxColumns int
 	// Connections is how many schemas of sources may be loaded at the same time.
-	// Defaults to half the number of processors, at least one.
+	// Defaults to the number of processors.
 	Connections int
 	// LockTimeout is how long a statement waits for a lock that somebody else
 	// holds on a table, before the table's events are put off. Defaults to 1 s.
@@ -124,7 +124,7 @@ func Open(_ context.Context, o Options) (*Loader, error) {
 	parameters := config.ConnConfig.RuntimeParams
 	parameters["client_encoding"] = "UTF8"
 	parameters["application_name"] = cmp.Or(parameters["application_name"], "verobridge")
-	connections := min(cmp.Or(o.Connections, runtime.GOMAXPROCS(0)/2), len(o.Sources))
+	connections := min(cmp.Or(o.Connections, runtime.GOMAXPROCS(0)), len(o.Sources))
 	const besides = 2 // for reports and for who asks whether we are ready
 	config.MaxConns = max(config.MaxConns, int32(connections+besides))
 	// The pool outlives the context of opening.
@@ -140,7 +140,7 @@ func Open(_ context.Context, o Options) (*Loader, error) {
 		lockPause:   cmp.Or(o.LockPause, 5*time.Second),
 		loadTimeout: cmp.Or(o.LoadTimeout, 10*time.Second),
 		budget:      cmp.Or(o.Budget, 20*time.Second),
-		pace:        pace{width: chunkSize},
+		pace:        pace{width: largestChunk},
 		logger:      o.Logger, metrics: newMetrics(o.Registerer, bySchema), now: o.Now, pool: pool,
 		prepared: new(atomic.Bool),
 		locked:   make(map[table]lock),
@@ -299,8 +299,8 @@ func (l *Loader) deliver(ctx context.Context, batch []event.Event) []delivery.Ou
 	defer end()
 	var down delivery.Outcome
 	begun := false
-	for items := range mapAhead(l.shape, batch, outcomes) {
-		for ; len(items) > 0; items = undecided(items) {
+	for c := range l.mapAhead(batch, outcomes) {
+		for items, parts := c.items, c.parts; len(items) > 0; items, parts = undecided(items), nil {
 			switch {
 			case down.Unavailable():
 				settle(items, down)
@@ -308,9 +308,12 @@ func (l *Loader) deliver(ctx context.Context, batch []event.Event) []delivery.Ou
 				settle(items, delivery.Behind())
 			default:
 				begun = true
-				part := items[:min(len(items), l.pace.width)]
-				l.load(ctx, part, firstTry)
-				for _, it := range part {
+				some := items
+				if len(some) > l.pace.width {
+					some, parts = items[:l.pace.width], nil
+				}
+				l.load(ctx, some, parts, firstTry)
+				for _, it := range some {
 					if it.outcome.Unavailable() {
 						down = *it.outcome
 					}

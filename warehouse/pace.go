@@ -24,7 +24,7 @@ func (p *pace) lose(n int) { p.width = max(1, n/2) }
 // gain widens after n events, if these were as many as may be.
 func (p *pace) gain(n int) {
 	if n >= p.width {
-		p.width = min(chunkSize, p.width+p.width/8+1)
+		p.width = min(largestChunk, p.width+p.width/8+1)
 	}
 }
 

@@ -66,8 +66,8 @@ func TestLoadTimeout(t *testing.T) {
 func TestBudget(t *testing.T) {
 	t.Parallel()
 	f := open(t, Options{Budget: time.Nanosecond})
-	batch := f.tracks(2*chunkSize + 1)
-	for _, want := range []int{chunkSize, chunkSize, 1} {
+	batch := f.tracks(2*firstChunk + 1)
+	for _, want := range []int{firstChunk, firstChunk, 1} {
 		var left []event.Event
 		for i, o := range f.Deliver(t.Context(), batch) {
 			if o.Reason() == delivery.ReasonBehind && !o.Tried() {
@@ -81,7 +81,7 @@ func TestBudget(t *testing.T) {
 		}
 		batch = left
 	}
-	f.want("select count(*)::int as n from app.x", fmt.Sprintf(`{"n":%d}`, 2*chunkSize+1))
+	f.want("select count(*)::int as n from app.x", fmt.Sprintf(`{"n":%d}`, 2*firstChunk+1))
 }
 
 // TestRaisedByATrigger: a row that somebody's trigger refuses is dead, and does
@@ -99,8 +99,8 @@ func TestRaisedByATrigger(t *testing.T) {
 
 func TestPace(t *testing.T) {
 	t.Parallel()
-	p := pace{width: chunkSize}
-	for n := chunkSize; n > 1; n = p.width {
+	p := pace{width: largestChunk}
+	for n := largestChunk; n > 1; n = p.width {
 		if p.lose(n); p.width != n/2 {
 			t.Fatalf("%d events after %d that took too long, want half", p.width, n)
 		}
@@ -115,7 +115,7 @@ func TestPace(t *testing.T) {
 	for range 100 {
 		p.gain(p.width)
 	}
-	if p.width != chunkSize {
-		t.Errorf("%d events after 100 good loads, want %d again", p.width, chunkSize)
+	if p.width != largestChunk {
+		t.Errorf("%d events after 100 good loads, want %d again", p.width, largestChunk)
 	}
 }

@@ -8,10 +8,10 @@ import (
 // part is what a batch has for one table.
 type part struct {
 	table table
-	// rel is the table as it stands, nil if it does not exist.
-	rel  *relation
-	need need
-	// rows are to be inserted.
+	need  need
+	// rel is the table, once it fits the need.
+	rel *relation
+	// rows are to be inserted, in the order of their ids, each id once.
 	rows []*row
 	// calls are those that bring a row of the table up to date.
 	calls []*item
@@ -25,15 +25,14 @@ type need struct {
 }
 
 // partsOf takes a batch apart, in the order of tables. A part needs the standard
-// columns, and those for which there is a value and no column yet, as far as the
-// catalog was read, each with the narrowest type that holds all of the batch's
-// values.
+// columns, and those for which there is a value, each with the narrowest type
+// that holds all of the batch's values.
 func (l *Loader) partsOf(items []*item) []*part {
 	parts := make(map[table]*part)
 	of := func(t table, standard columns, it *item) *part {
 		p, ok := parts[t]
 		if !ok {
-			p = &part{table: t, rel: l.catalog.relation(t), need: need{l.source(it.event.Source), standard, columns{}}}
+			p = &part{table: t, need: need{l.source(it.event.Source), standard, columns{}}}
 			parts[t] = p
 		}
 		return p
@@ -55,19 +54,21 @@ func (l *Loader) partsOf(items []*item) []*part {
 			of(table{schema, l.shape.discards}, discardColumns, it)
 		}
 	}
+	for _, p := range parts {
+		p.rows = once(p.rows)
+	}
 	return slices.SortedFunc(maps.Values(parts), func(a, b *part) int { return compareTables(a.table, b.table) })
 }
 
 // add adds to the need what a row needs.
 func (p *part) add(r *row) {
 	for c := range r.cells() {
-		if p.rel != nil && p.rel.columns[c.column] != "" {
-			continue
+		typ, before := c.value.columnType(), p.need.columns[c.column]
+		switch {
+		case before == "":
+			p.need.columns[c.column] = typ
+		case before != typ:
+			p.need.columns[c.column] = common(before, typ)
 		}
-		typ := c.value.columnType()
-		if before, seen := p.need.columns[c.column]; seen {
-			typ = common(before, typ)
-		}
-		p.need.columns[c.column] = typ
 	}
 }

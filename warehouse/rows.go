@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 	"time"
+	"unsafe"
 
 	"github.com/tidwall/gjson"
 
@@ -171,7 +172,9 @@ type call struct {
 func (m *mapper) read(e event.Event) *call {
 	c := &m.taken
 	*c = call{mapper: m, id: cleanText(e.ID), schema: m.schemas.of(e.Source, schemaName), receivedAt: e.ReceivedAt}
-	gjson.ParseBytes(e.Body).ForEach(func(key, v gjson.Result) bool {
+	// Nothing writes into a body, so the values may share its memory.
+	body := unsafe.String(unsafe.SliceData(e.Body), len(e.Body))
+	gjson.Parse(body).ForEach(func(key, v gjson.Result) bool {
 		switch key.Str {
 		case "userId":
 			c.userID = v

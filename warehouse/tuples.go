@@ -47,28 +47,31 @@ func newTuples(rel *relation, buf []byte) *tuples {
 func (t *tuples) fit(r *row) (overflow, []lost) {
 	losers := slices.Clip(r.lost)
 	var over overflow
-	for c := range r.cells() {
-		exists, fits := t.set(c)
-		switch {
-		case !exists && over == nil:
-			over = overflow{c.column: c.value}
-		case !exists:
-			over[c.column] = c.value
-		case !fits:
-			losers = append(losers, lost{c.column, c.value.text, lostMisfit})
+	for _, some := range [...]cells{r.common, r.own} {
+		for i := range some {
+			c := &some[i]
+			exists, fits := t.set(c)
+			switch {
+			case !exists && over == nil:
+				over = overflow{c.column: c.value}
+			case !exists:
+				over[c.column] = c.value
+			case !fits:
+				losers = append(losers, lost{c.column, c.value.text, lostMisfit})
+			}
 		}
 	}
 	if over == nil {
 		return nil, losers
 	}
-	if _, fits := t.set(cell{overflowColumn, over.json()}); !fits {
+	if _, fits := t.set(&cell{overflowColumn, over.json()}); !fits {
 		return nil, append(losers, over.losers()...)
 	}
 	return over, losers
 }
 
 // set casts a value to a column of the row that is being written.
-func (t *tuples) set(c cell) (exists, fits bool) {
+func (t *tuples) set(c *cell) (exists, fits bool) {
 	to := t.target(c.column)
 	if to == nil {
 		return false, false

@@ -74,7 +74,7 @@ func (in *insertion) writeStates(ctx context.Context, p *part) error {
 	for _, s := range merge(unknown) {
 		into.add(s.inputs)
 	}
-	if err := into.copyTo(ctx, in.tx, p.table); err != nil {
+	if err := into.copyTo(ctx, in.tx, p.table, func() {}); err != nil {
 		return err
 	}
 	for _, calls := range [][]*state{older, newer} {

@@ -82,7 +82,7 @@ func (f *fixture) overTheWire(t rapid.TB, typ columnType, inputs []string) []wir
 		if _, err := tx.Exec(ctx, fmt.Sprintf("drop schema if exists wire cascade; create schema wire; create table wire.t (place bigint, input text, output %s)", typ)); err != nil {
 			return err
 		}
-		if err := rows.copyTo(ctx, tx, table{"wire", "t"}); err != nil {
+		if err := rows.copyTo(ctx, tx, table{"wire", "t"}, func() {}); err != nil {
 			return err
 		}
 		found, err := tx.Query(ctx, fmt.Sprintf("select output::text, input::%s::text from wire.t order by place", typ))
