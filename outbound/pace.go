@@ -36,6 +36,10 @@ const (
 type pace struct {
 	full    float64 // the setting, infinite for none
 	limiter *rate.Limiter
+	// next has room for the one that takes the next turn from the limiter. A turn
+	// that is taken while later ones are is not given back if its caller gives up,
+	// so that those who do would slow down all who come after them.
+	next chan struct{}
 
 	mu      sync.Mutex
 	limit   float64
@@ -60,14 +64,20 @@ func newPace(perSecond float64) *pace {
 	if perSecond == 0 {
 		perSecond = math.Inf(1)
 	}
-	p := &pace{full: perSecond, limiter: rate.NewLimiter(0, 1)}
+	p := &pace{full: perSecond, limiter: rate.NewLimiter(0, 1), next: make(chan struct{}, 1)}
 	p.set(perSecond, time.Time{})
 	return p
 }
 
 // wait returns when calls may begin that are made one after the other, or an
-// error at once if that is later than ctx allows.
+// error if that is later than ctx allows.
 func (p *pace) wait(ctx context.Context, calls int) error {
+	select {
+	case p.next <- struct{}{}:
+		defer func() { <-p.next }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	if err := p.limiter.Wait(ctx); err != nil {
 		return err
 	}

@@ -72,6 +72,34 @@ func TestPaceDoesNotWaitInVain(t *testing.T) {
 	})
 }
 
+// Whoever gives up waiting owes nothing.
+func TestPaceForgetsThoseWhoGiveUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPace(1)
+		if err := p.wait(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		for range 10 {
+			ctx, giveUp := context.WithCancel(t.Context())
+			var waiters sync.WaitGroup
+			for range 64 {
+				waiters.Go(func() { _ = p.wait(ctx, 1) })
+			}
+			synctest.Wait()
+			giveUp()
+			waiters.Wait()
+		}
+		start := time.Now()
+		if err := p.wait(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("the next turn comes after %s at one a second", took)
+		}
+	})
+}
+
 func TestPaceIsFair(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
