@@ -24,8 +24,8 @@ import (
 const loadBatch = 5000
 
 // deliveryBatch is how many events are handed to a destination at once when it
-// is behind: 32 for each of 64 connections, which are idle between two batches.
-const deliveryBatch = 2048
+// is behind: 64 for each of 64 connections, which are idle between two batches.
+const deliveryBatch = 4096
 
 // bridge is the running program. Its parts start in the order in which events
 // flow backwards, so that each finds the next one ready, and stop the other way

@@ -17,6 +17,7 @@ import (
 // Whatever a destination answers, and however often the program is restarted
 // in between, each event is settled once, and each person's events in order.
 func TestChaosLosesNothingAndKeepsOrder(t *testing.T) {
+	t.Parallel()
 	const (
 		people, each = 20, 30
 		restarts     = 5

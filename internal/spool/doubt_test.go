@@ -45,6 +45,7 @@ func (n *tries) of(id string) []time.Time {
 }
 
 func TestAnEventInDoubtIsRepeatedWhileThatIsHarmless(t *testing.T) {
+	t.Parallel()
 	clock := &flight{now: time.Now()}
 	s := openFlying(t, t.TempDir(), clock)
 	r := reportsOf(t, s)
@@ -80,6 +81,7 @@ func TestAnEventInDoubtIsRepeatedWhileThatIsHarmless(t *testing.T) {
 // A later attempt that clearly fails, a destination that is down, and a restart
 // take the doubt away from no event.
 func TestDoubtStays(t *testing.T) {
+	t.Parallel()
 	for name, later := range map[string]delivery.Outcome{
 		"it fails clearly":           delivery.Retry(delivery.ReasonServerError, errors.New("500"), 0),
 		"the destination is down":    delivery.Unavailable(delivery.ReasonUnreachable, errors.New("connection refused"), 0),

@@ -43,12 +43,14 @@ var rot = map[string]func(random *rand.Rand, raw []byte) []byte{
 // anybody removing anything, and an event that is accepted afterwards is
 // delivered.
 func TestADamagedFileStopsNothing(t *testing.T) {
+	t.Parallel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
-	for _, file := range spoolFiles(t, spoolWith(t)) {
-		for _, name := range slices.Sorted(maps.Keys(rot)) {
+	for i, file := range spoolFiles(t, spoolWith(t)) {
+		for j, name := range slices.Sorted(maps.Keys(rot)) {
+			random := rand.New(rand.NewPCG(seed, uint64(len(rot)*i+j)))
 			t.Run(name+" in "+filepath.Base(filepath.Dir(filepath.Dir(file)))+" "+filepath.Base(file), func(t *testing.T) {
+				t.Parallel()
 				dir := spoolWith(t)
 				harm(t, dir, file, func(raw []byte) []byte { return rot[name](random, raw) })
 				deliverRest(t, dir)
@@ -59,6 +61,7 @@ func TestADamagedFileStopsNothing(t *testing.T) {
 
 // One record suffers from a bit that flips in it.
 func TestADamagedRecordCostsNoOther(t *testing.T) {
+	t.Parallel()
 	dir := spoolWith(t)
 	harm(t, dir, eventsFile(t, dir), func(raw []byte) []byte {
 		at := bytes.Index(raw, []byte("waiting-5"))
@@ -80,6 +83,7 @@ func TestADamagedRecordCostsNoOther(t *testing.T) {
 // When the end of the events is lost, sequence numbers begin again below those
 // that a destination is done with. What they stand for now is new to it.
 func TestNewEventsAfterALostEndAreDelivered(t *testing.T) {
+	t.Parallel()
 	dir := spoolWith(t)
 	harm(t, dir, eventsFile(t, dir), func(raw []byte) []byte {
 		clear(raw[len(raw)/10 : len(raw)/5])

@@ -337,6 +337,7 @@ func TestANewDestinationStartsWithTheNextEvent(t *testing.T) {
 }
 
 func TestADirectoryBelongsToOneProcess(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	open(t, dir)
 	_, err := Open(t.Context(), Options{Dir: dir, Logger: slog.New(slog.DiscardHandler)})

@@ -79,6 +79,7 @@ func TestHeldEventsAreSettledByLaterOnes(t *testing.T) {
 // What a destination gives up without an event is settled too, and a sweep that
 // fails stops nothing.
 func TestHeldEventsAreGivenUp(t *testing.T) {
+	t.Parallel()
 	s := openFlying(t, t.TempDir(), &flight{now: time.Now()})
 	r := reportsOf(t, s)
 	d := &holding{destination: newDestination("vero", deliverAll), given: [][]delivery.Resolved{
