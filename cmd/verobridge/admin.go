@@ -5,8 +5,11 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -28,7 +31,7 @@ func (b *bridge) adminHandler() http.Handler {
 		ErrorLog: nil,
 		Timeout:  10 * time.Second,
 	})))
-	mux.Handle("/api/", b.locked(b.apiHandler()))
+	mux.Handle("/api/", b.locked(b.local(b.apiHandler())))
 	return mux
 }
 
@@ -64,6 +67,22 @@ func (b *bridge) locked(handler http.Handler) http.Handler {
 		if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
 			w.Header().Set("WWW-Authenticate", `Basic realm="verobridge"`)
 			http.Error(w, "the password is admin.password in the settings", http.StatusUnauthorized)
+			return
+		}
+		handler.ServeHTTP(w, r)
+	})
+}
+
+// local refuses what names another host than this machine, where there is no
+// password: a page of a stranger whose name leads to the operator's machine is to
+// the browser the same site as the API.
+func (b *bridge) local(handler http.Handler) http.Handler {
+	if b.settings.Admin.Password != "" {
+		return handler
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !isLoopback(r.Host) && !isLoopback(net.JoinHostPort(strings.Trim(r.Host, "[]"), "80")) {
+			problem(w, http.StatusForbidden, errors.New("without a password the admin address answers to localhost, 127.0.0.1 and [::1] alone; call it by one of them, or set admin.password"))
 			return
 		}
 		handler.ServeHTTP(w, r)

@@ -2,9 +2,13 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/verobridge/verobridge/internal/event"
@@ -15,16 +19,50 @@ import (
 // site cannot change anything through the operator's browser.
 func (b *bridge) apiHandler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /api/events", b.latestEvents)
-	mux.HandleFunc("GET /api/dead", b.deadLetters)
-	mux.HandleFunc("POST /api/dead/retry", b.takeDead(b.spool.Retry))
-	mux.HandleFunc("POST /api/dead/drop", b.takeDead(b.spool.Drop))
-	mux.HandleFunc("GET /api/replay", b.planReplay)
-	mux.HandleFunc("POST /api/replay", b.startReplay)
-	mux.HandleFunc("GET /api/replay/queue", b.replayQueue)
-	mux.HandleFunc("GET /api/forget", b.planForget)
-	mux.HandleFunc("POST /api/forget", b.forget)
+	handle := func(pattern string, answer http.HandlerFunc, parameters []string) {
+		mux.Handle(pattern, only(parameters, answer))
+	}
+	letters := []string{"id", "destination", "status", "reason", "source", "event", "user", "since", "limit", "up_to"}
+	taking := append([]string{"all"}, letters...)
+	replay := []string{"destination", "from", "to", "source", "event", "user", "force", "rate"}
+	person := []string{"user_id", "email", "anonymous_id"}
+	handle("GET /api/events", b.latestEvents, []string{"last", "source", "event", "user"})
+	handle("GET /api/dead", b.deadLetters, letters)
+	handle("POST /api/dead/retry", b.takeDead(b.spool.Retry), taking)
+	handle("POST /api/dead/drop", b.takeDead(b.spool.Drop), taking)
+	handle("GET /api/replay", b.planReplay, replay)
+	handle("POST /api/replay", b.startReplay, replay)
+	handle("GET /api/replay/queue", b.replayQueue, []string{"destination"})
+	handle("GET /api/forget", b.planForget, person)
+	handle("POST /api/forget", b.forget, person)
 	return http.NewCrossOriginProtection().Handler(mux)
+}
+
+// only refuses query parameters but those of the names: a filter that is misspelt
+// must not mean everything.
+func only(names []string, answer http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		query, err := url.ParseQuery(r.URL.RawQuery)
+		if err != nil {
+			problem(w, http.StatusBadRequest, fmt.Errorf("read the query: %w", err))
+			return
+		}
+		for _, name := range slices.Sorted(maps.Keys(query)) {
+			if !slices.Contains(names, name) {
+				problem(w, http.StatusBadRequest, fmt.Errorf("there is no parameter %q here; there are %s", name, strings.Join(names, ", ")))
+				return
+			}
+		}
+		answer(w, r)
+	})
+}
+
+// checkDestination says which destinations there are, if that is none of them.
+func (b *bridge) checkDestination(name string) error {
+	if names := b.destinations(); !slices.Contains(names, name) {
+		return &parameterError{"destination", "one of " + strings.Join(names, ", ")}
+	}
+	return nil
 }
 
 // problem answers with what is wrong, as JSON.

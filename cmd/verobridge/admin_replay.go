@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/verobridge/verobridge/internal/delivery"
@@ -40,10 +38,10 @@ type replayRequest struct {
 func (b *bridge) replayRequestOf(q url.Values) (replayRequest, error) {
 	now := time.Now()
 	r := replayRequest{destination: q.Get("destination"), eventFilter: eventFilterOf(q), force: q.Get("force") == "true"}
-	if names := b.destinations(); !slices.Contains(names, r.destination) {
-		return r, &parameterError{"destination", "one of " + strings.Join(names, ", ")}
+	err := b.checkDestination(r.destination)
+	if err != nil {
+		return r, err
 	}
-	var err error
 	if r.from, err = moment(q, "from", now, time.Time{}); err != nil {
 		return r, err
 	}
@@ -133,7 +131,12 @@ type queueLine struct {
 
 // replayQueue answers GET /api/replay/queue.
 func (b *bridge) replayQueue(w http.ResponseWriter, r *http.Request) {
-	left, err := b.spool.Queued(r.Context(), r.URL.Query().Get("destination"))
+	destination := r.URL.Query().Get("destination")
+	if err := b.checkDestination(destination); err != nil {
+		problem(w, http.StatusBadRequest, err)
+		return
+	}
+	left, err := b.spool.Queued(r.Context(), destination)
 	if err != nil {
 		problem(w, http.StatusServiceUnavailable, err)
 		return

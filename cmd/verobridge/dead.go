@@ -76,15 +76,13 @@ func (f *letterFlags) query(ids []string) url.Values {
 
 // pickSome refuses to pick everything, which nobody means by saying nothing.
 func pickSome(q url.Values, all bool) error {
-	for name := range q {
-		if len(q[name]) > 0 && name != "limit" {
-			return nil
-		}
+	switch {
+	case all:
+		q.Set("all", "true")
+	case !picksSome(q):
+		return errors.New("say which dead letters: name ids, filter them (see --help), or add --all")
 	}
-	if all || q.Has("limit") {
-		return nil
-	}
-	return errors.New("say which dead letters: name ids, filter them (see --help), or add --all")
+	return nil
 }
 
 func deadListCommand(admin *adminFlags, env environment) *cobra.Command {
@@ -202,7 +200,8 @@ events' rows in the warehouse.`,
   verobridge dead drop --all --yes`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			query := filter.query(args)
-			if err := pickSome(query, all); err != nil {
+			taking := filter.query(args)
+			if err := pickSome(taking, all); err != nil {
 				return err
 			}
 			client, err := admin.client(env)
@@ -210,7 +209,11 @@ events' rows in the warehouse.`,
 				return err
 			}
 			n := 0
-			if err := client.letters(cmd.Context(), query, func(letterLine) error { n++; return nil }); err != nil {
+			if err := client.letters(cmd.Context(), query, func(l letterLine) error {
+				n++
+				taking.Set("up_to", strconv.FormatUint(l.Sequence, 10)) // later ones were not counted
+				return nil
+			}); err != nil {
 				return err
 			}
 			if n == 0 {
@@ -221,7 +224,7 @@ events' rows in the warehouse.`,
 				return err
 			}
 			var done taken
-			if err := client.call(cmd.Context(), http.MethodPost, "/api/dead/drop", query, &done); err != nil {
+			if err := client.call(cmd.Context(), http.MethodPost, "/api/dead/drop", taking, &done); err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "deleted %d\n", done.Letters)

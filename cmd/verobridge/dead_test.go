@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -96,4 +97,103 @@ func TestAdminAPIRefusesOtherSites(t *testing.T) {
 	if answer.StatusCode != http.StatusForbidden {
 		t.Errorf("answered %s", answer.Status)
 	}
+}
+
+// What is misspelt or left out does not mean everything.
+func TestAdminAPITakesNothingByMistake(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vero.Fault(mockvero.Fault{Status: http.StatusUnprocessableEntity, Count: -1})
+	w.post(t, "/v1/track", appKey, trackCall("refused", "user"))
+	w.await(t, "the dead letter", `select count(*) = 1 from verobridge.deliveries where destination = 'vero' and status = 'dead'`)
+	for call, want := range map[string]string{
+		"POST /api/dead/drop":                                 "all=true",
+		"POST /api/dead/retry?all=1":                          "all=true",
+		"POST /api/dead/drop?destination=":                    "all=true",
+		"POST /api/dead/drop?up_to=1000":                      "all=true",
+		"POST /api/dead/drop?detination=vero":                 `no parameter "detination"`,
+		"POST /api/dead/retry?destination=veor":               "destination must be one of warehouse, vero",
+		"GET /api/dead?destination=veor":                      "destination must be one of warehouse, vero",
+		"GET /api/replay/queue?destination=veor":              "destination must be one of warehouse, vero",
+		"GET /api/events?limit=1":                             `no parameter "limit"`,
+		"POST /api/forget?userId=user":                        `no parameter "userId"`,
+		"POST /api/dead/drop?destination=vero;reason=unknown": "semicolon",
+	} {
+		method, path, _ := strings.Cut(call, " ")
+		status, body := w.admin(t, method, path, "")
+		if status != http.StatusBadRequest || !strings.Contains(strings.ReplaceAll(body, `\"`, `"`), want) {
+			t.Errorf("%s: %d %s, want 400 and %s", call, status, body, want)
+		}
+	}
+	if status, body := w.admin(t, http.MethodPost, "/api/dead/drop?all=true&up_to=1000", ""); status != http.StatusOK || !strings.Contains(body, `"letters":1`) {
+		t.Errorf("with all=true: %d %s", status, body)
+	}
+}
+
+// What comes in between the question and the answer is not dropped with the rest.
+func TestDeadDropTakesWhatItCounted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vero.Fault(mockvero.Fault{Status: http.StatusUnprocessableEntity, Count: -1})
+	refuse := func(id string) {
+		w.post(t, "/v1/track", appKey, trackCall(id, "user"))
+		w.await(t, id, `select count(*) = 1 from verobridge.deliveries where status = 'dead' and message_id = '`+id+`'`)
+	}
+	refuse("counted")
+	answers := readerFunc(func(p []byte) (int, error) {
+		refuse("later")
+		return copy(p, "y\n"), nil
+	})
+	cmd := deadCommand(nil)
+	cmd.SetArgs([]string{"drop", "--all", "--admin", "http://" + w.bridge.adminAddr})
+	cmd.SetIn(answers)
+	cmd.SetOut(io.Discard)
+	if err := cmd.ExecuteContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if list := w.mustCommand(t, "dead", "list"); strings.Contains(list, "counted") || !strings.Contains(list, "later") {
+		t.Errorf("left are\n%s", list)
+	}
+}
+
+// readerFunc is a reader of answers that come when they are asked for.
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// A name of a stranger that leads to this machine is not this machine.
+func TestAdminAPIRefusesOtherHosts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for host, want := range map[string]int{
+		"": http.StatusOK, "localhost": http.StatusOK, "localhost:8081": http.StatusOK, "[::1]": http.StatusOK, "[::1]:8081": http.StatusOK, "127.0.0.1": http.StatusOK,
+		"evil.example": http.StatusForbidden, "evil.example:8081": http.StatusForbidden, "127.0.0.1.evil.example:80": http.StatusForbidden, "10.0.0.1:80": http.StatusForbidden,
+	} {
+		if status, body := w.admin(t, http.MethodGet, "/api/events", host); status != want {
+			t.Errorf("host %q: %d %s, want %d", host, status, body, want)
+		}
+	}
+	if status, _ := w.admin(t, http.MethodGet, "/healthz", "evil.example"); status != http.StatusOK {
+		t.Errorf("/healthz by another name: %d, want 200: platforms probe it by any", status)
+	}
+}
+
+// admin asks the admin address under the name of a host, "" for its own.
+func (w *world) admin(t *testing.T, method, path, host string) (status int, body string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, "http://"+w.bridge.adminAddr+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Host = host
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, string(text)
 }

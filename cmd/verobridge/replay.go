@@ -92,7 +92,7 @@ func printPlan(w io.Writer, plan replayLine) {
 		text string
 	}{
 		{plan.Delivered, "were delivered; --force sends them again"},
-		{plan.Dead, "are dead letters; verobridge dead retry sends them again"},
+		{plan.Dead, "failed for good or are ambiguous; verobridge dead retry sends those again that were not dropped"},
 		{plan.Waiting, "wait for their turn, or for their person, and come by themselves"},
 		{plan.Suppressed, "are about people who were erased, and are never sent"},
 	} {

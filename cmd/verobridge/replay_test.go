@@ -33,7 +33,7 @@ func TestReplayFromTheCommandLine(t *testing.T) {
 		return w.mustCommand(t, append([]string{"replay", "--destination", "vero", "--from", before, "--event", "Tested"}, args...)...)
 	}
 	plan := replay()
-	for _, line := range []string{"6 events match", "5 were delivered", "1 are dead letters", "0 to send"} {
+	for _, line := range []string{"6 events match", "5 were delivered", "1 failed for good", "0 to send"} {
 		if !strings.Contains(plan, line) {
 			t.Errorf("the plan does not say %q:\n%s", line, plan)
 		}

@@ -41,6 +41,9 @@ func (l Letter) ID() string {
 	return cmp.Or(l.Report.MessageID, fmt.Sprintf("record-%d", l.sequence))
 }
 
+// Sequence is the letter's place: those that were kept before it have no higher one.
+func (l Letter) Sequence() uint64 { return l.sequence }
+
 // Event returns the event that the letter is about, if it holds one.
 func (l Letter) Event() (e event.Event, ok bool) {
 	if l.Report.MessageID == "" || l.Body == nil {
