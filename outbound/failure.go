@@ -101,7 +101,10 @@ func judgeSilence(a answer, calls []delivery.Call) delivery.Outcome {
 func judgeHalf(a answer, now time.Time, calls []delivery.Call) delivery.Outcome {
 	a.half = false
 	o := judge(a, now, calls...)
-	if o.Final() || a.window == 0 {
+	switch {
+	case o.Status() == delivery.StatusDead:
+		return delivery.Dead(o.Reason(), fmt.Errorf("an earlier call of the event succeeded, and to send it again repeats that one; this one: %w", o.Err()), calls...)
+	case o.Final() || a.window == 0:
 		return o
 	}
 	return delivery.Unanswered(fmt.Errorf("an earlier call of the event succeeded, this one: %w", o.Err()), a.window, calls...)

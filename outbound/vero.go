@@ -276,7 +276,13 @@ func (v *Vero) deliver(begin, calling context.Context, e event.Event) (outcome d
 			added = made.At
 		}
 		a.window = v.harmless(added)
-		if outcome := judge(a, v.client.now(), calls...); outcome.Status() != delivery.StatusDelivered {
+		switch outcome := judge(a, v.client.now(), calls...); {
+		case outcome.Status() == delivery.StatusDelivered:
+		case outcome.Status() == delivery.StatusDead && a.half && r.Path == pathTags:
+			// As a dead letter it would be sent again, with the event that
+			// succeeded.
+			plan.Reason = delivery.ReasonTagsRefused
+		default:
 			return outcome
 		}
 	}

@@ -90,7 +90,7 @@ func TestHalfDoneEventIsInDoubt(t *testing.T) {
 	for status, want := range map[int]map[string]string{
 		500: {"track": "waiting unanswered", "identify": "waiting server_error"},
 		401: {"track": "waiting unanswered", "identify": "unavailable credentials_refused"},
-		400: {"track": "dead bad_request", "identify": "dead bad_request"},
+		400: {"track": "delivered tags_refused", "identify": "dead bad_request"},
 	} {
 		for kind, want := range want {
 			mock, v := setup(t, nil)
@@ -100,6 +100,18 @@ func TestHalfDoneEventIsInDoubt(t *testing.T) {
 				t.Errorf("%s, tags answered with %d: %s with %d calls, want %s", kind, status, o.Detail(), len(o.Calls()), want)
 			}
 		}
+	}
+}
+
+// Tags that nobody can read stop the event before anything is sent: the letter
+// can be sent again.
+func TestUnreadableTagsSendNothing(t *testing.T) {
+	t.Parallel()
+	mock, v := setup(t, nil)
+	e := accept(t, `{"type":"track","event":"A","messageId":"m-1","userId":"1","integrations":{"Vero":{"tags":7}}}`)
+	o := v.Deliver(t.Context(), []event.Event{e})[0]
+	if got := mock.Totals().Events; verdict(o) != "dead bad_request" || len(o.Calls()) != 0 || got != 0 {
+		t.Errorf("%s with %d calls, and Vero has %d events", o.Detail(), len(o.Calls()), got)
 	}
 }
 

@@ -13,9 +13,9 @@ import (
 func (m mapping) groupPlan(e event.Event, p person) Plan {
 	switch m.Group {
 	case groupUsersTrack:
-		return groupByTrack(e, p)
+		return groupByTrack(e, m.present(e.Get("traits")), p)
 	case groupUsersEdit:
-		return groupByEdit(e, p)
+		return groupByEdit(m.present(e.Get("traits")), p)
 	default:
 		return Plan{Reason: delivery.ReasonNothingToSend}
 	}
@@ -23,8 +23,7 @@ func (m mapping) groupPlan(e event.Event, p person) Plan {
 
 // groupByTrack writes the group with users/track, which makes the person where
 // there is none.
-func groupByTrack(e event.Event, p person) Plan {
-	traits := e.Get("traits")
+func groupByTrack(e event.Event, traits gjson.Result, p person) Plan {
 	var group, data, body object
 	if !has(traits, "id") {
 		group.textIfAny("id", e.Get("groupId").String())
@@ -39,8 +38,7 @@ func groupByTrack(e event.Event, p person) Plan {
 // groupByEdit writes the group as Segment's own destination did: with users/edit,
 // which Vero no longer documents and which makes no person, and with an address
 // among the group's traits as the person's.
-func groupByEdit(e event.Event, p person) Plan {
-	traits := e.Get("traits")
+func groupByEdit(traits gjson.Result, p person) Plan {
 	if email := traits.Get("email"); email.Type == gjson.String && email.Str != "" {
 		p.email = email.Str
 	}

@@ -21,6 +21,22 @@ func (m mapping) identifyPlan(e event.Event, p person) Plan {
 	return singleCall(http.MethodPost, pathUsersTrack, &body)
 }
 
+// present returns traits or properties without those that are null, where they
+// are to be dropped.
+func (m mapping) present(fields gjson.Result) gjson.Result {
+	if m.Nulls != nullsDrop || !fields.IsObject() {
+		return fields
+	}
+	var kept object
+	fields.ForEach(func(key, value gjson.Result) bool {
+		if value.Type != gjson.Null {
+			kept.member(key.Raw, value.Raw)
+		}
+		return true
+	})
+	return gjson.Parse(kept.String())
+}
+
 // writeTraits adds the person's traits, as Mapping.Traits says.
 func (m mapping) writeTraits(data *object, e event.Event, p person) {
 	traits, other := e.Get("traits"), e.Get("context.traits")
@@ -38,7 +54,7 @@ func (m mapping) writeTraits(data *object, e event.Event, p person) {
 	if !traits.IsObject() {
 		traits = other
 	}
-	wanted.members(traits, func(key string) string {
+	wanted.members(m.present(traits), func(key string) string {
 		if without[key] {
 			return ""
 		}

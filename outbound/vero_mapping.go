@@ -26,6 +26,8 @@ type Mapping struct {
 	// id and email, which users/track has fields of its own for. segment: all, and
 	// the id. rudderstack: those of the context first, all but email.
 	Traits string `yaml:"traits"`
+	// Nulls is what becomes of traits and properties that are null: keep, or drop.
+	Nulls string `yaml:"nulls"`
 	// Context is what Vero gets of the context, under names that it reserves.
 	// default: language, timezone, ianaTimezone and userAgent, with identify
 	// calls. segment: userAgent, also with events. rudderstack: timezone, locale
@@ -73,6 +75,9 @@ const (
 	asRudderStack = "rudderstack"
 	asNone        = "none"
 
+	nullsKeep = "keep"
+	nullsDrop = "drop"
+
 	groupUsersTrack = "users_track"
 	groupUsersEdit  = "users_edit"
 
@@ -101,6 +106,7 @@ func (m Mapping) over(preset Mapping) Mapping {
 		ID:              m.ID,
 		Email:           cmp.Or(m.Email, preset.Email),
 		Traits:          cmp.Or(m.Traits, preset.Traits),
+		Nulls:           cmp.Or(m.Nulls, preset.Nulls),
 		Context:         cmp.Or(m.Context, preset.Context),
 		Push:            cmp.Or(m.Push, preset.Push),
 		Page:            cmp.Or(m.Page, preset.Page),
@@ -148,6 +154,7 @@ func (m Mapping) problems() []Problem {
 		{"names", m.Names, []string{asDefault, asNone}},
 		{"email", m.Email, []string{asDefault, asSegment, asRudderStack}},
 		{"traits", m.Traits, []string{asDefault, asSegment, asRudderStack}},
+		{"nulls", m.Nulls, []string{nullsKeep, nullsDrop}},
 		{"context", m.Context, []string{asDefault, asSegment, asRudderStack, asNone}},
 		{"push", m.Push, []string{asDefault, asRudderStack, asNone}},
 		{"page", m.Page, []string{asDefault, asSegment, asRudderStack, asNone}},
@@ -160,6 +167,9 @@ func (m Mapping) problems() []Problem {
 		if !slices.Contains(option.allowed, option.value) {
 			found = append(found, Problem{"mapping." + option.name, fmt.Sprintf("must be %s, not %q", oneOf(option.allowed), option.value)})
 		}
+	}
+	if m.DeleteEvent != "" && subscriptionPath(m.Unsubscribe, strings.TrimSpace(m.DeleteEvent)) != "" {
+		found = append(found, Problem{"mapping.delete_event", fmt.Sprintf("is %q, which changes a subscription, so that whoever leaves would be deleted; choose another name", m.DeleteEvent)})
 	}
 	if len(m.ID) == 0 {
 		found = append(found, Problem{"mapping.id", "is empty, so that nobody would be known; list where an id is taken from, such as [user_id]"})

@@ -280,3 +280,30 @@ func TestMappingProblems(t *testing.T) {
 		t.Errorf("a name that is too long: %v", found)
 	}
 }
+
+// Nulls are dropped as Segment drops them, and kept by the other presets.
+func TestNulls(t *testing.T) {
+	t.Parallel()
+	for preset, kept := range map[string]bool{PresetDefault: true, PresetNone: true, PresetSegment: false, PresetRudderStack: true} {
+		_, v := setup(t, func(o *VeroOptions) { o.Preset = preset })
+		for _, body := range []string{
+			`{"type":"identify","messageId":"m","userId":"1","traits":{"gone":null,"plan":"pro"}}`,
+			`{"type":"track","messageId":"m","userId":"1","event":"A","properties":{"gone":null,"plan":"pro"}}`,
+		} {
+			sent := string(v.Plan(accept(t, body)).Requests[0].Body)
+			if strings.Contains(sent, `"gone":null`) != kept || !strings.Contains(sent, `"plan":"pro"`) {
+				t.Errorf("preset %s sends %s", preset, sent)
+			}
+		}
+	}
+}
+
+func TestDeleteEventIsNoSubscription(t *testing.T) {
+	t.Parallel()
+	for name, wrong := range map[string]bool{"Unsubscribed": true, " resubscribe": true, "User Deleted": false, "": false} {
+		problems := VeroOptions{Mapping: Mapping{DeleteEvent: name}}.Problems()
+		if got := len(problems) == 1 && problems[0].Setting == "mapping.delete_event"; got != wrong {
+			t.Errorf("delete_event %q: %v", name, problems)
+		}
+	}
+}

@@ -32,7 +32,7 @@ func (m mapping) orderedProducts(e event.Event, p person) Plan {
 			continue
 		}
 		data := new(object)
-		data.members(product, unchanged)
+		data.members(m.present(product), unchanged)
 		id := e.ID + ":" + strconv.Itoa(i)
 		plan.Requests = append(plan.Requests, m.eventRequest(e, p, orderedProduct, data, id))
 	}

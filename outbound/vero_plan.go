@@ -117,7 +117,11 @@ func (m mapping) plan(e event.Event) Plan { return m.planFor(e, m.personOf(e)) }
 func (m mapping) planFor(e event.Event, p person) Plan {
 	rules, public := m.browser[e.Source]
 	if !public {
-		return m.planTrusted(e, p)
+		plan := m.planTrusted(e, p)
+		if plan.Err != nil {
+			plan.Requests = nil // so that a dead letter that is sent again repeats nothing
+		}
+		return plan
 	}
 	m.OrderedProducts = false // one event of a stranger stays one trigger
 	return rules.restrict(e, m.planTrusted(e, p))
@@ -186,8 +190,7 @@ func (m mapping) mainPlan(e event.Event, p person, command string) Plan {
 }
 
 // withTags adds the call that edits tags. Tags in a shape that nobody can read
-// make the event dead, so that they are noticed, but not before its main call:
-// that one is right.
+// make the event dead, so that they are noticed.
 func (m mapping) withTags(plan Plan, e event.Event, p person) Plan {
 	r, wanted, err := tagsRequest(integration(e, m.name, veroName), p)
 	switch {

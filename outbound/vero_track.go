@@ -21,7 +21,7 @@ func (m mapping) trackPlan(e event.Event, p person) Plan {
 		return Plan{Reason: delivery.ReasonTooLong, Err: err}
 	}
 	data := new(object)
-	m.rules[ruleKey(e)].write(data, e.Get("properties"))
+	m.rules[ruleKey(e)].write(data, m.present(e.Get("properties")))
 	if agent := e.Get("context.userAgent").String(); m.Context == asSegment && agent != "" {
 		data.textOnce("userAgent", agent)
 	}

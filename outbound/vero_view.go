@@ -34,7 +34,7 @@ func (m mapping) viewPlan(e event.Event, p person) Plan {
 		return Plan{Reason: delivery.ReasonTooLong, Err: err}
 	}
 	data := new(object)
-	rule.write(data, viewProperties(e, style))
+	rule.write(data, m.present(viewProperties(e, style)))
 	if agent := e.Get("context.userAgent").String(); m.Context == asSegment && agent != "" {
 		data.textOnce("userAgent", agent)
 	}

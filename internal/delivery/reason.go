@@ -38,6 +38,9 @@ const (
 	// Delivered, but without the calls for single products.
 	ReasonManyProducts Reason = "too_many_products"
 
+	// Delivered, but without the tags, which Vero refused.
+	ReasonTagsRefused Reason = "tags_refused"
+
 	// Waiting.
 	ReasonBehind      Reason = "behind_earlier_event"
 	ReasonReplayed    Reason = "replayed"
@@ -84,6 +87,7 @@ var sentences = map[Reason]string{
 	ReasonBrowserFlood:    "not sent, because the source triggered more within an hour than can be counted; if this was no campaign, its write key is abused: replace it",
 	ReasonBrowserWithheld: "delivered without the e-mail address, phone number, push channel or tags in the event, which a browser may not set; send them from a server",
 	ReasonManyProducts:    "delivered without its Ordered Product events, because the order has more products than are sent one by one",
+	ReasonTagsRefused:     "delivered without the tags in the event, which the destination refused and would refuse again; its answer says why",
 	ReasonHeldExpired:     "not sent, because nobody identified the anonymous visitor in time",
 	ReasonHeldFull:        "not sent, because as many events of anonymous visitors are held as may be; identify visitors earlier, or shorten the list in hold_anonymous",
 	ReasonConsent:         "not sent, because the person has not consented to a category that this destination requires",
