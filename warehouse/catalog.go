@@ -27,7 +27,8 @@ type catalog struct {
 // relation is a table as it stands in the database.
 type relation struct {
 	columns columns
-	// forms are the types of the columns that were asked for.
+	// forms are the types of the columns that were asked for, and of those that
+	// only Postgres writes the one that takes no value.
 	forms map[string]form
 	// attributes counts the columns, dropped ones included.
 	attributes int
@@ -91,10 +92,11 @@ type querier interface {
 // catalogQuery lists a schema's tables with their columns. The first row is for
 // the schema itself.
 const catalogQuery = `
-select '', '', '', false, false
+select '', '', '', false, false, false
 from pg_namespace where nspname = $1
 union all
 select c.relname, a.attname, case when a.attisdropped then '' else format_type(a.atttypid, a.atttypmod) end, a.attisdropped,
+       a.attgenerated <> '' or a.attidentity = 'a',
        exists (select from pg_index i
                where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indpred is null
                  and i.indnkeyatts = 1 and i.indkey[0] = k.attnum)
@@ -114,20 +116,23 @@ func readSchema(ctx context.Context, db querier, schema string) (map[string]*rel
 	var tables map[string]*relation
 	var name, column string
 	var typ columnType
-	var dropped, keyed bool
-	_, err = pgx.ForEachRow(rows, []any{&name, &column, &typ, &dropped, &keyed}, func() error {
+	var dropped, generated, keyed bool
+	_, err = pgx.ForEachRow(rows, []any{&name, &column, &typ, &dropped, &generated, &keyed}, func() error {
 		if name == "" {
 			tables = make(map[string]*relation)
 			return nil
 		}
 		r := tables[name]
 		if r == nil {
-			r = &relation{columns: columns{}, keyed: keyed}
+			r = &relation{columns: columns{}, forms: make(map[string]form), keyed: keyed}
 			tables[name] = r
 		}
 		r.attributes++
 		if !dropped {
 			r.columns[column] = typ
+		}
+		if generated {
+			r.forms[column] = form{}
 		}
 		return nil
 	})

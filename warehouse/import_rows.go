@@ -52,7 +52,7 @@ func (c sourceColumn) value(raw string) value {
 	raw = cleanText(raw)
 	switch c.adopted() {
 	case typeBigint, typeNumeric, "double precision", "real":
-		return value{kindOfNumber(raw), raw} // NaN and Infinity become texts
+		return value{kindOfNumber(raw), raw}
 	case typeBoolean:
 		return value{boolean, map[string]string{"t": "true", "f": "false"}[raw]}
 	case typeTimestamptz:

@@ -65,6 +65,20 @@ func identifier(name string) string {
 	return strings.TrimRight(name[:keptNameBytes], "_") + "_" + hash(name)
 }
 
+// systemColumns are those that every table of Postgres has (postgres docs,
+// "System Columns"). None can be added with such a name.
+var systemColumns = map[string]bool{
+	"tableoid": true, "xmin": true, "cmin": true, "xmax": true, "cmax": true, "ctid": true,
+}
+
+// besideSystem puts an underscore before the name of a system column.
+func besideSystem(column string) string {
+	if systemColumns[column] {
+		return "_" + column
+	}
+	return column
+}
+
 // hash returns eight hex digits that tell names apart.
 func hash(name string) string {
 	sum := sha256.Sum256([]byte(name))

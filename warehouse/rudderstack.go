@@ -18,7 +18,7 @@ const rudderDiscards = "rudder_discards"
 var rudderStack = &shape{
 	mode:          ModeRudderStack,
 	key:           rudderKey,
-	column:        rudderName,
+	column:        func(slug string) string { return besideSystem(rudderName(slug)) },
 	event:         rudderEvent,
 	fromOther:     rudderName,
 	dropsReserved: true,

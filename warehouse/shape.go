@@ -55,7 +55,7 @@ var shapes = map[Mode]*shape{"": segment, ModeSegment: segment, ModeRudderStack:
 var segment = &shape{
 	mode:   ModeSegment,
 	key:    func(name string, _ bool) string { return slug(name, "key_") },
-	column: identifier,
+	column: func(slug string) string { return besideSystem(identifier(slug)) },
 	event: func(name string) eventName {
 		table := eventTable(name)
 		return eventName{table, table}

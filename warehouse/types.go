@@ -98,7 +98,8 @@ func (f form) cast(v value) (input string, ok bool) {
 	case "smallint":
 		return castInteger(v, 16)
 	case "numeric":
-		return v.text, v.isNumber() && fitsNumeric(v.text) && (len(f.sizes) != 2 || fitsScale(v.text, f.sizes[0], f.sizes[1]))
+		return v.text, v.isNumber() && (v.text == notANumber ||
+			fitsNumeric(v.text) && (len(f.sizes) != 2 || fitsScale(v.text, f.sizes[0], f.sizes[1])))
 	case "double precision":
 		return castFloat(v, 64)
 	case "real":
@@ -163,14 +164,22 @@ func castInteger(v value, bits int) (string, bool) {
 	return literal, true
 }
 
-// castFloat takes what a column of somebody else's, made for approximate
-// numbers, can hold.
+// castFloat takes the numbers that a column of somebody else's, made for
+// approximate ones, gives back as they were sent.
 func castFloat(v value, bits int) (string, bool) {
 	if !v.isNumber() {
 		return "", false
 	}
-	_, err := strconv.ParseFloat(v.text, bits)
-	return v.text, err == nil
+	n, err := strconv.ParseFloat(v.text, bits)
+	if err != nil || isSpecial(v.text) {
+		return v.text, err == nil
+	}
+	if !fitsNumeric(v.text) {
+		return "", false
+	}
+	sent, read := new(big.Rat).SetString(v.text)
+	kept, written := new(big.Rat).SetString(strconv.FormatFloat(n, 'g', -1, bits))
+	return v.text, read && written && sent.Cmp(kept) == 0
 }
 
 func castTime(v value) (string, bool) {
@@ -205,7 +214,7 @@ func asPostgresReads(v value) (string, bool) {
 
 // json returns the value as JSON.
 func (v value) json() string {
-	if v.kind == instant || v.kind == text {
+	if v.kind == instant || v.kind == text || v.kind == decimal && isSpecial(v.text) {
 		return quote(v.text)
 	}
 	return v.text

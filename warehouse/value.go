@@ -64,7 +64,7 @@ func kindOfNumber(literal string) kind {
 	switch {
 	case isInteger(literal):
 		return integer
-	case fitsNumeric(literal):
+	case fitsNumeric(literal), isSpecial(literal):
 		return decimal
 	default:
 		return text
@@ -85,11 +85,22 @@ func isInteger(literal string) bool {
 func fitsNumeric(literal string) bool {
 	const most = 8000
 	mantissa, exponent, found := strings.Cut(strings.ToLower(literal), "e")
+	if strings.Trim(mantissa, "-.0123456789") != "" {
+		return false
+	}
 	if !found {
 		return len(mantissa) <= most
 	}
 	e, err := strconv.Atoi(exponent)
 	return err == nil && len(mantissa) <= most && -most <= e && e <= most
+}
+
+// notANumber is a value of numeric, though none of JSON: only an import has it.
+const notANumber = "NaN"
+
+// isSpecial says whether a number is one of those that Postgres writes as a word.
+func isSpecial(literal string) bool {
+	return literal == notANumber || literal == "Infinity" || literal == "-Infinity"
 }
 
 // isInstant says whether a string is a date with a time of day. A date alone

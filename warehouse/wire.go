@@ -60,7 +60,10 @@ func putInteger(bits int) func([]byte, string) []byte {
 // either end are left out. In front are the number of groups, the place of the
 // first one, the sign, and the number of digits after the point.
 func putNumeric(buf []byte, input string) []byte {
-	const header, negative = 8, 0x4000
+	const header, negative, nan = 8, 0x4000, 0xC000
+	if input == notANumber {
+		return append(buf, 0, 0, 0, 0, nan>>8, nan&0xFF, 0, 0)
+	}
 	mantissa, exponent, _ := strings.Cut(strings.ToLower(input), "e")
 	shift := 0
 	if exponent != "" {
@@ -79,7 +82,7 @@ func putNumeric(buf []byte, input string) []byte {
 		for i := at; i < at+4; i++ {
 			group *= 10
 			if i >= 0 && i < len(digits) {
-				group += int(digits[i] - '0')
+				group += digit(digits[i])
 			}
 		}
 		if group == 0 && len(buf) == begin+header {
@@ -103,6 +106,14 @@ func putNumeric(buf []byte, input string) []byte {
 		binary.BigEndian.PutUint16(buf[begin+2*i:], uint16(n))
 	}
 	return buf
+}
+
+// digit reads a digit. A letter is none, and must not become a number unseen.
+func digit(c byte) int {
+	if c < '0' || c > '9' {
+		panic("a number with the digit " + strconv.QuoteRune(rune(c)))
+	}
+	return int(c - '0')
 }
 
 func putDouble(buf []byte, input string) []byte {
