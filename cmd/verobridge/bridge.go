@@ -194,7 +194,7 @@ func (b *bridge) newDestination(d destinationSettings) (delivery.Destination, er
 			AllowPrivate: d.AllowPrivate,
 			WriteKey:     d.WriteKey,
 			Consent:      d.Consent,
-			Timeout:      d.Timeout,
+			Timeout:      orZero(d.Timeout),
 			Rate:         d.Rate,
 			Logger:       b.log,
 			Registerer:   b.metrics,
@@ -207,6 +207,14 @@ func (b *bridge) newDestination(d destinationSettings) (delivery.Destination, er
 		b.forgetters[d.Name] = v.Forget
 		return b.resolve(v, d)
 	}
+}
+
+// orZero returns the value of a setting, zero where it is not set.
+func orZero[T any](setting *T) (value T) {
+	if setting != nil {
+		value = *setting
+	}
+	return value
 }
 
 // newVero returns a destination of type vero as it is without what is known
@@ -223,8 +231,8 @@ func (b *bridge) newVero(d destinationSettings) (*outbound.Vero, error) {
 		Consent:      d.Consent,
 		Sources:      b.veroSources(),
 		Browsers:     b.browsers(),
-		Concurrency:  d.Concurrency,
-		Timeout:      d.Timeout,
+		Concurrency:  orZero(d.Concurrency),
+		Timeout:      orZero(d.Timeout),
 		Rate:         d.Rate,
 		Logger:       b.log,
 		Registerer:   b.metrics,

@@ -22,11 +22,11 @@ type destinationSettings struct {
 	Events  map[string]outbound.EventRule `yaml:"events"`
 	Consent outbound.Consent              `yaml:"consent"`
 
-	// How calls are made. Zero is the default.
-	AllowPrivate bool          `yaml:"allow_private"`
-	Concurrency  int           `yaml:"concurrency"`
-	Timeout      time.Duration `yaml:"timeout"`
-	Rate         float64       `yaml:"rate"`
+	// How calls are made. nil is the default.
+	AllowPrivate bool           `yaml:"allow_private"`
+	Concurrency  *int           `yaml:"concurrency"`
+	Timeout      *time.Duration `yaml:"timeout"`
+	Rate         float64        `yaml:"rate"` // 0 is no limit
 
 	// Ambiguous is stop, the default, or retry: what becomes of an event of which
 	// nobody knows whether it took effect.
@@ -99,10 +99,10 @@ func (d destinationSettings) validateCalls(problem problemFunc) {
 	default:
 		problem("url", "%v", err)
 	}
-	if d.Concurrency < 0 || d.Concurrency > maxConcurrency {
+	if d.Concurrency != nil && (*d.Concurrency < 1 || *d.Concurrency > maxConcurrency) {
 		problem("concurrency", "must be from 1 to %d, the people for whom calls are made at once", maxConcurrency)
 	}
-	if d.Type == typeSegment && d.Concurrency != 0 {
+	if d.Type == typeSegment && d.Concurrency != nil {
 		problem("concurrency", "means nothing for type segment, whose batches go one after the other; remove it")
 	}
 	if d.Rate != 0 && d.Rate < 1 {
@@ -115,8 +115,8 @@ func (d destinationSettings) validateCalls(problem problemFunc) {
 	case d.Ambiguous != ambiguousStop && d.Ambiguous != ambiguousRetry:
 		problem("ambiguous", "must be stop or retry, not %q", d.Ambiguous)
 	}
-	if d.Timeout < 0 || d.Timeout > maxTimeout {
-		problem("timeout", "must be at most %s, the time that an answer may take", maxTimeout)
+	if d.Timeout != nil && (*d.Timeout <= 0 || *d.Timeout > maxTimeout) {
+		problem("timeout", "must be above 0 and at most %s, the time that an answer may take", maxTimeout)
 	}
 }
 

@@ -102,7 +102,7 @@ destinations:
 	}
 	want := destinationSettings{
 		Name: "vero", Type: typeVero, AuthToken: "t", URL: "http://10.0.0.7/api/v2",
-		AllowPrivate: true, Concurrency: 16, Timeout: 7 * time.Second, Rate: 100, Ambiguous: ambiguousRetry,
+		AllowPrivate: true, Concurrency: new(16), Timeout: new(7 * time.Second), Rate: 100, Ambiguous: ambiguousRetry,
 	}
 	if diff := cmp.Diff(want, s.Destinations[0]); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -181,7 +181,9 @@ destinations:
 		{"private url", "auth_token: t", `auth_token: t, url: "http://10.1.2.3/api/v2"`, `f.yaml:7: destinations[0].allow_private is false, and the url leads to the private address 10.1.2.3; set it to true`},
 		{"incomplete url", "auth_token: t", `auth_token: t, url: api.getvero.com`, `f.yaml:7: destinations[0].url "api.getvero.com" is not complete`},
 		{"concurrency", "auth_token: t", "auth_token: t, concurrency: 5000", `f.yaml:7: destinations[0].concurrency must be from 1 to 1024`},
-		{"timeout", "auth_token: t", "auth_token: t, timeout: 5m", `f.yaml:7: destinations[0].timeout must be at most 30s`},
+		{"timeout", "auth_token: t", "auth_token: t, timeout: 5m", `f.yaml:7: destinations[0].timeout must be above 0 and at most 30s`},
+		{"no concurrency", "auth_token: t", "auth_token: t, concurrency: 0", `f.yaml:7: destinations[0].concurrency must be from 1 to 1024`},
+		{"no timeout", "auth_token: t", "auth_token: t, timeout: 0s", `f.yaml:7: destinations[0].timeout must be above 0`},
 		{"rate below one", "auth_token: t", "auth_token: t, rate: 0.5", `f.yaml:7: destinations[0].rate must be at least 1`},
 		{"ambiguous", "auth_token: t", "auth_token: t, ambiguous: maybe", `f.yaml:7: destinations[0].ambiguous must be stop or retry, not "maybe"`},
 		{"ambiguous relay", "type: vero, auth_token: t", "type: segment, url: https://x, write_key: k, ambiguous: stop", `f.yaml:7: destinations[0].ambiguous means nothing for type segment`},
