@@ -68,7 +68,10 @@ func (r relation) about() string {
 		any = append(any, "user_id::text = any($1)")
 		theirs = "(user_id is null or user_id::text = any($1))"
 	}
-	if r.Name == "users" || r.Name == "accounts" || r.Name == "_users" {
+	if r.Name == "accounts" { // companies: their ids are those of groups
+		return ""
+	}
+	if r.Name == "users" || r.Name == "_users" {
 		return "id::text = any($1)"
 	}
 	if r.has("anonymous_id") {
