@@ -172,6 +172,33 @@ func TestReleaseWaitsForReports(t *testing.T) {
 	}
 }
 
+// What is owed to a visitor when the program stops is released after the next
+// start, once it is known that the call that identifies was delivered.
+func TestReleaseIsOwedAcrossARestart(t *testing.T) {
+	t.Parallel()
+	url := prepared(t)
+	f := open(t, url)
+	f.fates(cart(t, 0, "a1"))
+	f.caughtUp = false
+	who := identify(t, 1, "u1", "a1")
+	outcome := f.fates(who)[0]
+	f.want(outcome, delivery.StatusDelivered, delivery.ReasonDelivered)
+	f.want(f.recorder.Deliver(t.Context(), []event.Event{who})[0], delivery.StatusDelivered, delivery.ReasonDelivered)
+	f.reopen(url)
+	f.caughtUp = true
+	if list, err := f.resolver.Sweep(t.Context()); err != nil || list != nil {
+		t.Errorf("%v, %v before the call is known to be delivered", resolved(list), err)
+	}
+	f.report([]delivery.Resolved{{Event: who, Outcome: outcome}})
+	list, err := f.resolver.Sweep(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"cart-a1-0 delivered"}, resolved(list)); diff != "" {
+		t.Errorf("released (-want +got):\n%s", diff)
+	}
+}
+
 // A call that Vero refuses makes nobody known: the events wait for the next.
 func TestRefusedCallsReleaseNothing(t *testing.T) {
 	t.Parallel()
