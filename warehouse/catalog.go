@@ -32,6 +32,8 @@ type relation struct {
 	forms map[string]form
 	// attributes counts the columns, dropped ones included.
 	attributes int
+	// partition says that another table of the schema shows its rows, too.
+	partition bool
 	// keyed says whether id is unique. The loader's own tables are keyed.
 	keyed bool
 	// warned is set when operators were told that it is not.
@@ -92,14 +94,16 @@ type querier interface {
 // catalogQuery lists a schema's tables with their columns. The first row is for
 // the schema itself.
 const catalogQuery = `
-select '', '', '', false, false, false
+select '', '', '', false, false, false, false
 from pg_namespace where nspname = $1
 union all
 select c.relname, a.attname, case when a.attisdropped then '' else format_type(a.atttypid, a.atttypmod) end, a.attisdropped,
        a.attgenerated <> '' or a.attidentity = 'a',
        exists (select from pg_index i
                where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indpred is null
-                 and i.indnkeyatts = 1 and i.indkey[0] = k.attnum)
+                 and i.indnkeyatts = 1 and i.indkey[0] = k.attnum),
+       exists (select from pg_inherits h join pg_class p on p.oid = h.inhparent
+               where h.inhrelid = c.oid and p.relnamespace = c.relnamespace)
 from pg_class c
 join pg_namespace n on n.oid = c.relnamespace
 join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
@@ -116,15 +120,15 @@ func readSchema(ctx context.Context, db querier, schema string) (map[string]*rel
 	var tables map[string]*relation
 	var name, column string
 	var typ columnType
-	var dropped, generated, keyed bool
-	_, err = pgx.ForEachRow(rows, []any{&name, &column, &typ, &dropped, &generated, &keyed}, func() error {
+	var dropped, generated, keyed, partition bool
+	_, err = pgx.ForEachRow(rows, []any{&name, &column, &typ, &dropped, &generated, &keyed, &partition}, func() error {
 		if name == "" {
 			tables = make(map[string]*relation)
 			return nil
 		}
 		r := tables[name]
 		if r == nil {
-			r = &relation{columns: columns{}, forms: make(map[string]form), keyed: keyed}
+			r = &relation{columns: columns{}, forms: make(map[string]form), keyed: keyed, partition: partition}
 			tables[name] = r
 		}
 		r.attributes++

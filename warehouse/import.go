@@ -155,11 +155,11 @@ type candidate struct {
 // bring loads candidates and counts what became of them. It returns when each
 // is in its tables or set aside.
 func (im *Import) bring(ctx context.Context, origin string, batch []candidate, counts *ImportCounts) error {
-	items := make([]*item, len(batch))
+	items, places := make([]*item, len(batch)), make([]string, len(batch))
 	for i, c := range batch {
-		items[i] = c.item
+		items[i], places[i] = c.item, c.place
 	}
-	if err := im.settle(ctx, origin, items, counts.Read); err != nil {
+	if err := im.settle(ctx, origin, items, places, counts.Read); err != nil {
 		return err
 	}
 	var loaded, refused []*item
@@ -173,7 +173,7 @@ func (im *Import) bring(ctx context.Context, origin string, batch []candidate, c
 		}
 	}
 	if len(refused) > 0 {
-		if err := im.settle(ctx, origin, refused, counts.Read); err != nil {
+		if err := im.settle(ctx, origin, refused, nil, counts.Read); err != nil {
 			return err
 		}
 	}
@@ -188,8 +188,9 @@ func (im *Import) rejected(raw []byte, place string, why *event.RejectError) *it
 	return &item{event: e, record: rejectedRecord(e), outcome: new(delivery.Outcome)}
 }
 
-// settle offers items to the database until each has its final outcome.
-func (im *Import) settle(ctx context.Context, origin string, items []*item, read int64) error {
+// settle offers items to the database until each has its final outcome. places say
+// where they were read, as far as that is to be told.
+func (im *Import) settle(ctx context.Context, origin string, items []*item, places []string, read int64) error {
 	var since time.Time // when it got on last
 	for pending := items; len(pending) > 0; {
 		im.loader.loadItems(ctx, pending)
@@ -205,6 +206,9 @@ func (im *Import) settle(ctx context.Context, origin string, items []*item, read
 		}
 		o := *waiting[0].outcome
 		cause := errors.New(o.Detail())
+		if i := slices.Index(items, waiting[0]); i < len(places) {
+			cause = fmt.Errorf("%s: %w", places[i], cause)
+		}
 		if im.loader.now().Sub(since) >= im.Patience {
 			return fmt.Errorf("import %s: %w", origin, cause)
 		}

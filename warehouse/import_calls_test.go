@@ -227,10 +227,14 @@ func TestImportWaitsForATable(t *testing.T) {
 		t.Fatal(err)
 	}
 	release := f.holding("lock table app.tracks in access exclusive mode")
-	waited := false
-	o := ImportOptions{Source: "app", Patience: 50 * time.Millisecond, Progress: func(p ImportProgress) { waited = waited || p.Waiting != nil }}
-	if _, err := f.Import(o).Calls(t.Context(), fileOf(numbered(1, 3)...)); err == nil || !waited {
-		t.Fatalf("import into a locked table: %v, said that it waits: %v", err, waited)
+	var waited string
+	o := ImportOptions{Source: "app", Patience: 50 * time.Millisecond, Progress: func(p ImportProgress) {
+		if p.Waiting != nil {
+			waited = p.Waiting.Error()
+		}
+	}}
+	if _, err := f.Import(o).Calls(t.Context(), fileOf(numbered(1, 3)...)); err == nil || !strings.HasPrefix(waited, "line 1 of /calls.ndjson: ") {
+		t.Fatalf("import into a locked table: %v, said of what it waits for: %q", err, waited)
 	}
 	release()
 	counts, err := f.Import(o).Calls(t.Context(), fileOf(numbered(1, 3)...))

@@ -75,6 +75,7 @@ func (im *Import) Schema(ctx context.Context, from SchemaSource) (ImportCounts, 
 		return counts, fmt.Errorf("there is no schema %s in that database", from.Schema)
 	}
 	si.renamed = modeOf(tables) != im.loader.shape.mode
+	maps.DeleteFunc(tables, func(_ string, rel *relation) bool { return rel.partition }) // read with their parents
 	names := slices.SortedFunc(maps.Keys(tables), func(a, b string) int {
 		if isDiscards(a) != isDiscards(b) { // they are about rows of the others
 			if isDiscards(a) {
@@ -165,31 +166,50 @@ func (si *schemaImport) rows(ctx context.Context, tx pgx.Tx, t *sourceTable) (Im
 		return s.counts, err
 	}
 	defer rows.Close()
+	var last, next *item // the row before, and one that was read but is of the next batch
 	for more := true; more; {
 		suppressed, err := si.Erased(ctx)
 		if err != nil {
 			return s.counts, err
 		}
-		var items []*item
-		for len(items) < rowBatch {
-			if more = rows.Next(); !more {
+		var items, losers []*item
+		for {
+			it := next
+			if next = nil; it == nil {
+				if more = rows.Next(); !more {
+					break
+				}
+				it = t.item(si.Source, si.schema, rows.RawValues())
+			}
+			// Rows of one id stay together, for an import goes on behind an id.
+			again := last != nil && it.event.ID == last.event.ID
+			if len(items) >= rowBatch && !again {
+				next = it
 				break
 			}
-			it := t.item(si.Source, si.schema, rows.RawValues())
-			if it.event.ID != s.position { // several rows may be of one person
-				s.counts.Read++
-			}
+			s.counts.Read++
 			s.position = it.event.ID
-			if suppressed(t.person(it)) {
+			switch {
+			case suppressed(t.person(it)):
 				s.counts.skip(string(delivery.ReasonSuppressed), 1)
-				continue
+			case !again || t.isState():
+				items = append(items, it)
+			case slices.Equal(it.cells(), last.cells()):
+				s.counts.skip(reasonRepeated, 1)
+			default:
+				losers = append(losers, it)
 			}
-			items = append(items, it)
+			if !again {
+				last = it
+			}
 		}
 		if err := rows.Err(); err != nil {
 			return s.counts, err
 		}
 		if err := si.bringRows(ctx, t, origin, items, &s.counts); err != nil {
+			return s.counts, err
+		}
+		if err := si.keepLosers(ctx, t, origin, losers, &s.counts); err != nil {
 			return s.counts, err
 		}
 		if s.finished = !more; s.finished {
@@ -246,11 +266,7 @@ func (si *schemaImport) fitTable(ctx context.Context, t *sourceTable, into table
 
 // total counts what there is to read.
 func (si *schemaImport) total(ctx context.Context, tx pgx.Tx, t *sourceTable) (n int64, err error) {
-	distinct := "distinct "
-	if t.keyed {
-		distinct = ""
-	}
-	err = tx.QueryRow(ctx, "select count("+distinct+"id) + count(*) filter (where id is null) from "+t.quoted()).Scan(&n)
+	err = tx.QueryRow(ctx, "select count(*) from "+t.quoted()).Scan(&n)
 	return n, err
 }
 
@@ -260,7 +276,7 @@ func (si *schemaImport) withoutID(ctx context.Context, tx pgx.Tx, t *sourceTable
 	if err != nil {
 		return err
 	}
-	rows, err := tx.Query(ctx, fmt.Sprintf("select %s from %s where id is null", t.names(), t.quoted()), pgx.QueryExecModeSimpleProtocol)
+	rows, err := tx.Query(ctx, fmt.Sprintf("select %s from %s where id is null or id::text = ''", t.names(), t.quoted()), pgx.QueryExecModeSimpleProtocol)
 	if err != nil {
 		return err
 	}
@@ -283,28 +299,43 @@ func (si *schemaImport) withoutID(ctx context.Context, tx pgx.Tx, t *sourceTable
 	return si.bring(ctx, origin, batch, counts)
 }
 
-// reasonNoID is the reason of a row without an id.
-const reasonNoID = "no_id"
+// keepLosers sets aside rows whose id another row has, with other contents.
+func (si *schemaImport) keepLosers(ctx context.Context, t *sourceTable, origin string, losers []*item, counts *ImportCounts) error {
+	why := &event.RejectError{Reason: reasonDuplicateID, Detail: "another row with the same id was imported, which was received later or comes first"}
+	batch := make([]candidate, len(losers))
+	for i, it := range losers {
+		batch[i] = candidate{item: si.rejected(it.json(), si.from.Schema+"."+t.name, why)}
+		counts.reject(reasonDuplicateID, 1)
+	}
+	return si.bring(ctx, origin, batch, counts)
+}
 
-// query selects the rows in the order of their ids. Where ids repeat, as
-// RudderStack's may, the row received last counts; of people all do, for each
-// may have other traits.
+// The reasons of rows that are not imported as they are.
+const (
+	reasonNoID        = "no_id"        // the row has none, or an empty one
+	reasonDuplicateID = "duplicate_id" // another row has its id, and other contents
+	reasonRepeated    = "repeated_row" // another row is equal in all columns
+)
+
+// query selects the rows that have an id, in the order of their ids. Where ids
+// repeat, as RudderStack's may, the row received last comes first; of people it
+// comes last, for all count, and each may have other traits.
 func (t *sourceTable) query(resumed bool) string {
-	first, order := "", "id"
+	order := "id"
 	if !t.keyed {
 		if t.has("received_at") {
 			order = "id, received_at desc nulls last"
+			if t.isState() {
+				order = "id, received_at"
+			}
 		}
-		first = "distinct on (id) "
-		if t.isState() {
-			first, order = "", strings.TrimSuffix(order, " desc nulls last")
-		}
+		order += ", t::text" // the same at each import
 	}
 	after := ""
 	if resumed {
 		after = fmt.Sprintf(" and id > $1::%s", t.columns[0].typ)
 	}
-	return fmt.Sprintf("select %s%s from %s where id is not null%s order by %s", first, t.names(), t.quoted(), after, order)
+	return fmt.Sprintf("select %s from %s t where id::text <> ''%s order by %s", t.names(), t.quoted(), after, order)
 }
 
 // names are the names of the columns, for a statement.

@@ -196,7 +196,7 @@ func TestImportRudderStackSchema(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := ImportCounts{
-			Read: 9, Rejected: map[string]int64{"no_id": 1},
+			Read: 12, Rejected: map[string]int64{"no_id": 1}, Skipped: map[string]int64{"repeated_row": 2},
 			Tables: map[string]TableCount{
 				"app.tracks": {2, 2}, "app.httprequest": {1, 1}, "app.order": {1, 1}, "app.users": {2, 2}, "verobridge.rejected_events": {1, 1},
 			},
@@ -218,6 +218,46 @@ func TestImportRudderStackSchema(t *testing.T) {
 	if diff := cmp.Diff([]string{"users.original_timestamp", "users.sent_at", "users.timestamp"}, slices.Sorted(maps.Keys(left))); diff != "" {
 		t.Errorf("left out (-want +got):\n%s", diff)
 	}
+}
+
+// Partitions are read once, with their parent.
+func TestImportReadsPartitionsOnce(t *testing.T) {
+	t.Parallel()
+	f := open(t, Options{})
+	source := from(t, "parted", `create schema parted;
+		create table parted.clicks (id text, received_at timestamptz, colour text) partition by range (received_at);
+		create table parted.clicks_2020 partition of parted.clicks for values from ('2020-01-01') to ('2021-01-01');
+		insert into parted.clicks values ('m1', '2020-05-01Z', 'red');`)
+	counts, err := f.Import(ImportOptions{Source: "app"}).Schema(t.Context(), source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(ImportCounts{Read: 1, Tables: map[string]TableCount{"app.clicks": {1, 1}}}, counts); diff != "" {
+		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+}
+
+// Rows that share an id are not lost where they differ, nor those without one.
+func TestImportKeepsRowsWithTheSameID(t *testing.T) {
+	t.Parallel()
+	f := open(t, Options{})
+	source := from(t, "loose", `create schema loose;
+		create table loose.clicks (id text, received_at timestamptz, colour text);
+		insert into loose.clicks values ('m1', '2020-01-01Z', 'old'), ('m1', '2020-01-02Z', 'new'), ('m1', '2020-01-02Z', 'new'), ('', '2020-01-01Z', 'nobody');`)
+	counts, err := f.Import(ImportOptions{Source: "app"}).Schema(t.Context(), source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := ImportCounts{
+		Read: 4, Rejected: map[string]int64{"duplicate_id": 1, "no_id": 1}, Skipped: map[string]int64{"repeated_row": 1},
+		Tables: map[string]TableCount{"app.clicks": {1, 1}, "verobridge.rejected_events": {2, 2}},
+	}
+	if diff := cmp.Diff(want, counts); diff != "" {
+		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+	f.want("select id, colour from app.clicks", `{"id":"m1","colour":"new"}`)
+	f.want("select reason, body::jsonb->>'colour' as colour from verobridge.rejected_events order by 1",
+		`{"reason":"duplicate_id","colour":"old"}`, `{"reason":"no_id","colour":"nobody"}`)
 }
 
 func TestImportSchemaLeavesErasedPeopleOut(t *testing.T) {

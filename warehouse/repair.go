@@ -132,6 +132,12 @@ func (r *repair) prepare(ctx context.Context) (current columnType, err error) {
 	if rel.columns["id"] == "" {
 		return "", fmt.Errorf("table %s.%s has no column id, by which discards name its rows", r.Schema, r.Table)
 	}
+	if r.Column == "id" {
+		return "", errors.New("id is the key that rows and discards are found by; it keeps its type")
+	}
+	if trackColumns.and(groupColumns).and(aliasColumns)[r.Column] != "" {
+		return "", fmt.Errorf("%s is a standard column, whose type the bridge and models of analysts rely on; it keeps its type", r.Column)
+	}
 	if r.Type == "" {
 		r.typ, err = r.suggest(ctx, current)
 		return current, err

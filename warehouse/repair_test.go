@@ -226,6 +226,9 @@ func TestRepairSaysWhatIsWrong(t *testing.T) {
 	for want, o := range map[string]RepairOptions{
 		"there is no table app.none":                      {Schema: "app", Table: "none", Column: "x"},
 		"table app.order_completed has no column x":       f.repairOf("x", ""),
+		"id is the key":                                   f.repairOf("id", "bigint"),
+		"received_at is a standard co":                    f.repairOf("received_at", "text"),
+		"uuid_ts is a standard column":                    f.repairOf("uuid_ts", ""),
 		"a column can become text":                        f.repairOf("quantity", "money"),
 		"a column can become text, numeric, bigint":       f.repairOf("quantity", "numeric(10,2)"),
 		"has no column id, by which discards name its ro": {Schema: "app", Table: "discards", Column: "reason"},

@@ -17,6 +17,7 @@ type importProgress struct {
 	out          io.Writer
 	shown        time.Time
 	origin       string
+	waiting      string // why nothing moved, as it was said last
 	since        time.Time // of the rate: when so many were read
 	before       int64
 	begun        time.Time
@@ -51,14 +52,19 @@ func (p *importProgress) show(at warehouse.ImportProgress) {
 	if at.Origin != p.origin { // what it has by now may be from an earlier run
 		p.origin, p.since, p.before = at.Origin, now, at.Read
 	}
-	if now.Sub(p.shown) < progressEvery || now.Sub(p.since) <= 0 && at.Waiting == nil {
+	if at.Waiting != nil {
+		// Why it waits is said once, until something moves.
+		if said := at.Waiting.Error(); said != p.waiting {
+			p.waiting, p.shown = said, now
+			fmt.Fprintf(p.out, "%s: waiting: %s\n", at.Origin, said)
+		}
+		return
+	}
+	p.waiting = ""
+	if now.Sub(p.shown) < progressEvery || now.Sub(p.since) <= 0 {
 		return
 	}
 	p.shown = now
-	if at.Waiting != nil {
-		fmt.Fprintf(p.out, "%s: waiting: %v\n", at.Origin, at.Waiting)
-		return
-	}
 	rate := float64(at.Read-p.before) / now.Sub(p.since).Seconds()
 	p.since, p.before = now, at.Read
 	done, left := p.share(at, rate, now)

@@ -185,3 +185,19 @@ func TestDigest(t *testing.T) {
 		t.Error("other lines have the same digest")
 	}
 }
+
+func TestByteOrderMarkIsNoPartOfTheFirstLine(t *testing.T) {
+	t.Parallel()
+	plain, packed := filepath.Join(t.TempDir(), "plain"), filepath.Join(t.TempDir(), "packed.gz")
+	write(t, plain, []byte("\ufeff{}\n"))
+	write(t, packed, zipped(t, "\ufeff{}\n"))
+	for _, path := range []string{plain, packed} {
+		got, err := readAll(t, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]read{{1, "{}"}}, got); diff != "" {
+			t.Errorf("lines of %s (-want +got):\n%s", path, diff)
+		}
+	}
+}

@@ -16,6 +16,9 @@ import (
 // MaxLine is how many bytes of a line are kept. No call is as long.
 const MaxLine = 16 << 20
 
+// byteOrderMark begins a text of Windows programs. It is no part of the first line.
+const byteOrderMark = "\ufeff"
+
 // Line is a line of a file that is not blank.
 type Line struct {
 	// Number counts all lines of the file, from 1.
@@ -64,6 +67,9 @@ func Open(path string) (*Reader, error) {
 			return nil, fmt.Errorf("open archive %s: %w", path, err)
 		}
 		r.lines = bufio.NewReaderSize(unzipped, 1<<16)
+	}
+	if mark, _ := r.lines.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
+		_, _ = r.lines.Discard(len(byteOrderMark)) // it was peeked at, so it is there
 	}
 	return r, nil
 }
