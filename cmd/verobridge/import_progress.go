@@ -17,7 +17,7 @@ type importProgress struct {
 	out          io.Writer
 	shown        time.Time
 	origin       string
-	waiting      string // why nothing moved, as it was said last
+	waiting      string    // why nothing moved, as it was said last
 	since        time.Time // of the rate: when so many were read
 	before       int64
 	begun        time.Time
