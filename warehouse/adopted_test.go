@@ -55,6 +55,7 @@ func TestSpecialNumbers(t *testing.T) {
 		{"real", "0.1", true},
 		{"double precision", "0.10", true},
 		{"double precision", "9007199254740993", false},
+		{"double precision", "9223372036854775808", true},
 		{"double precision", "1e-999999999", false},
 	} {
 		v := sourceColumn{typ: typeNumeric}.value(c.text)

@@ -165,7 +165,8 @@ func castInteger(v value, bits int) (string, bool) {
 }
 
 // castFloat takes the numbers that a column of somebody else's, made for
-// approximate ones, gives back as they were sent.
+// approximate ones, holds exactly or gives back as they were sent: 2^63 is one of
+// the former, 0.1 of the latter.
 func castFloat(v value, bits int) (string, bool) {
 	if !v.isNumber() {
 		return "", false
@@ -179,7 +180,7 @@ func castFloat(v value, bits int) (string, bool) {
 	}
 	sent, read := new(big.Rat).SetString(v.text)
 	kept, written := new(big.Rat).SetString(strconv.FormatFloat(n, 'g', -1, bits))
-	return v.text, read && written && sent.Cmp(kept) == 0
+	return v.text, read && written && (sent.Cmp(kept) == 0 || sent.Cmp(new(big.Rat).SetFloat64(n)) == 0)
 }
 
 func castTime(v value) (string, bool) {
