@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
+	"github.com/tidwall/gjson"
 
 	"github.com/verobridge/verobridge/internal/mockvero"
 )
@@ -137,6 +138,39 @@ func TestForget(t *testing.T) {
 		t.Errorf("again: %v\n%s", err, output)
 	}
 	w.await(t, "two receipts", `select count(*) = 2 and bool_and(finished_at is not null) from verobridge.erasures`)
+}
+
+// A visitor who gave an address and no userId is found by it, and deleted at Vero
+// under the anonymousId too, which some mappings take for an id.
+func TestForgetAVisitorByAddress(t *testing.T) {
+	t.Parallel()
+	w := holdingWorld(t)
+	w.post(t, "/v1/batch", appKey, []byte(`{"batch":[
+		{"type":"identify","messageId":"x1","anonymousId":"visitor-x","traits":{"email":"Only@example.com"}},
+		{"type":"track","messageId":"x2","anonymousId":"visitor-x","event":"Cart Viewed"},
+		{"type":"track","messageId":"x3","anonymousId":"visitor-x","event":"Secret Seen"}]}`))
+	w.settle(t, "visit")
+	if found := w.mentions(t, "visitor-x"); len(found) < 4 {
+		t.Fatalf("only %v mention the visitor", found)
+	}
+	output, err := w.forgetNow(t, "--email", "only@example.com")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	for _, id := range []string{"visitor-x", "only@example.com"} {
+		if found := w.mentions(t, id); found != nil {
+			t.Errorf("%s is still in %v", id, found)
+		}
+	}
+	var asked []string
+	for _, c := range w.vero.Calls() {
+		if c.Path == "users/delete" {
+			asked = append(asked, gjson.GetBytes(c.Body, "id").String())
+		}
+	}
+	if diff := cmp.Diff([]string{"only@example.com", "visitor-x"}, asked); diff != "" {
+		t.Errorf("Vero was asked to delete (-want +got):\n%s", diff)
+	}
 }
 
 // What Vero does not delete now remains, and the same command goes on with it.

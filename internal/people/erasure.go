@@ -108,11 +108,12 @@ func (e *erasure) deleteOwn(ctx context.Context, db execer, name, about string) 
 }
 
 // remote deletes the person at the destinations that can. Whoever has no userId
-// is known there by the address.
+// is known there by the address, or by the anonymousId where the mapping takes it
+// for an id; elsewhere nobody has that id, which is no error.
 func (e *erasure) remote(ctx context.Context) {
 	for name, forget := range e.o.Remote {
 		e.step("people at "+name, func() (deleted int, err error) {
-			for _, id := range append(slices.Clone(e.who.Users), e.who.Emails...) {
+			for _, id := range slices.Concat(e.who.Users, e.who.Emails, e.who.Anonymous) {
 				if err := forget(ctx, id); err != nil {
 					return deleted, err
 				}

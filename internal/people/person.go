@@ -73,6 +73,7 @@ func find(ctx context.Context, db querier, relations []relation, seed []Identifi
 		case "identifies":
 			for _, column := range r.emails() {
 				users = append(users, question{User, fmt.Sprintf("select user_id::text from %s where lower(%s::text) = any($3)", r.quoted(), column)})
+				users = append(users, question{Anonymous, fmt.Sprintf("select anonymous_id::text from %s where user_id is null and lower(%s::text) = any($3)", r.quoted(), column)})
 				rest = append(rest, question{Email, fmt.Sprintf("select %s::text from %s where user_id::text = any($1)", column, r.quoted())})
 			}
 			rest = append(rest, question{Anonymous, fmt.Sprintf("select anonymous_id::text from %s where user_id::text = any($1)", r.quoted())})
