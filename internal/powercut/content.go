@@ -106,9 +106,6 @@ func (f *file) lose(random *rand.Rand) {
 	chance := random.Float64()
 	kept := make(map[int]bool, len(pages))
 	size := min(len(f.stable), len(f.live))
-	if len(pages) == 0 {
-		size = len(f.live)
-	}
 	for _, page := range pages {
 		if random.Float64() < chance {
 			kept[page] = true

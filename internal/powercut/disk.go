@@ -43,7 +43,7 @@ func (d *Disk) mount() error {
 	server, err := fs.Mount(d.dir, &dirNode{disk: d, folder: d.root}, &fs.Options{
 		EntryTimeout: &forever,
 		AttrTimeout:  &forever,
-		MountOptions: fuse.MountOptions{Name: "powercut", FsName: "powercut", DirectMount: true, AllowOther: false},
+		MountOptions: fuse.MountOptions{Name: "powercut", FsName: "powercut", DirectMount: true},
 	})
 	if err != nil {
 		return err
