@@ -1,15 +1,12 @@
 package spool
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 
-	"github.com/klauspost/compress/s2"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/verobridge/verobridge/internal/delivery"
@@ -18,7 +15,7 @@ import (
 
 // Letter is a dead letter: an event that failed for good at a destination, or of
 // which nobody can tell whether it took effect, with what became of it; or a
-// record that could not be read.
+// record that could not be read. The dead stream keeps them, one a line.
 type Letter struct {
 	// Report says what became of the event, and when. Of a record that could not be
 	// read it says only why, and at which destination.
@@ -27,13 +24,6 @@ type Letter struct {
 	Record []byte          `json:"record,omitempty"`
 
 	sequence uint64
-}
-
-// deadLetter is what the dead stream keeps of a Letter, one a line.
-type deadLetter struct {
-	Report delivery.Report `json:"report"`
-	Body   json.RawMessage `json:"body,omitempty"`
-	Record []byte          `json:"record,omitempty"`
 }
 
 // ID names the letter: the event's messageId, else the record's place.
@@ -56,7 +46,7 @@ func (l Letter) Event() (e event.Event, ok bool) {
 }
 
 // bury keeps events that would always fail, all of one destination.
-func (s *Spool) bury(ctx context.Context, letters []deadLetter) error {
+func (s *Spool) bury(ctx context.Context, letters []Letter) error {
 	if len(letters) == 0 {
 		return nil
 	}
@@ -74,7 +64,7 @@ func (s *Spool) bury(ctx context.Context, letters []deadLetter) error {
 
 // buryRecord keeps a record that cannot be read, byte for byte.
 func (s *Spool) buryRecord(ctx context.Context, destination string, record []byte, why error) error {
-	return s.bury(ctx, []deadLetter{{
+	return s.bury(ctx, []Letter{{
 		Report: delivery.Report{
 			Destination: destination,
 			Status:      delivery.StatusDead,
@@ -162,14 +152,13 @@ func (s *Spool) takeLetters(ctx context.Context, match func(Letter) bool, use fu
 		if err != nil {
 			return nil
 		}
-		var out []Letter
-		var rest []deadLetter
+		var out, rest []Letter
 		for _, l := range letters {
 			if match(l) {
 				out = append(out, l)
 				continue
 			}
-			rest = append(rest, deadLetter{Report: l.Report, Body: l.Body, Record: l.Record})
+			rest = append(rest, l)
 		}
 		if len(out) == 0 {
 			return nil
@@ -195,21 +184,11 @@ func (s *Spool) takeLetters(ctx context.Context, match func(Letter) bool, use fu
 // errDone ends a walk over records before their end.
 var errDone = errors.New("done")
 
-// readLetters reads the letters of a record, one JSON value a line.
+// readLetters reads the letters of a record.
 func readLetters(record *jetstream.RawStreamMsg) ([]Letter, error) {
-	text, err := s2.Decode(nil, record.Data)
-	if err != nil {
-		return nil, err
+	letters, err := decodeLines[Letter](record.Data)
+	for i := range letters {
+		letters[i].sequence = record.Sequence
 	}
-	var letters []Letter
-	for lines := json.NewDecoder(bytes.NewReader(text)); ; {
-		var l deadLetter
-		switch err := lines.Decode(&l); {
-		case errors.Is(err, io.EOF):
-			return letters, nil
-		case err != nil:
-			return nil, err
-		}
-		letters = append(letters, Letter{Report: l.Report, Body: l.Body, Record: l.Record, sequence: record.Sequence})
-	}
+	return letters, err
 }

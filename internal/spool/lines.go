@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 
 	"github.com/klauspost/compress/s2"
 )
@@ -36,4 +38,23 @@ func publishLines[T any](ctx context.Context, s *Spool, subject string, values [
 		lines.Write(line.Bytes())
 	}
 	return flush()
+}
+
+// decodeLines reads what publishLines wrote into one record.
+func decodeLines[T any](record []byte) ([]T, error) {
+	text, err := s2.Decode(nil, record)
+	if err != nil {
+		return nil, err
+	}
+	var values []T
+	for lines := json.NewDecoder(bytes.NewReader(text)); ; {
+		var v T
+		switch err := lines.Decode(&v); {
+		case errors.Is(err, io.EOF):
+			return values, nil
+		case err != nil:
+			return nil, err
+		}
+		values = append(values, v)
+	}
 }

@@ -1,15 +1,10 @@
 package spool
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"time"
 
-	"github.com/klauspost/compress/s2"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/verobridge/verobridge/internal/delivery"
@@ -77,7 +72,7 @@ func (s *Spool) passOn(ctx context.Context, reports []delivery.Report, write fun
 func (s *Spool) decodeAll(records []jetstream.Msg) []delivery.Report {
 	var reports []delivery.Report
 	for _, record := range records {
-		some, err := decodeReports(record.Data())
+		some, err := decodeLines[delivery.Report](record.Data())
 		if err != nil {
 			s.log.Error("a record of delivery reports cannot be read; it is passed over", "error", err)
 			continue
@@ -85,25 +80,6 @@ func (s *Spool) decodeAll(records []jetstream.Msg) []delivery.Report {
 		reports = append(reports, some...)
 	}
 	return reports
-}
-
-// decodeReports reads the reports of a record, one JSON value a line.
-func decodeReports(record []byte) ([]delivery.Report, error) {
-	text, err := s2.Decode(nil, record)
-	if err != nil {
-		return nil, err
-	}
-	var reports []delivery.Report
-	for lines := json.NewDecoder(bytes.NewReader(text)); ; {
-		var r delivery.Report
-		switch err := lines.Decode(&r); {
-		case errors.Is(err, io.EOF):
-			return reports, nil
-		case err != nil:
-			return nil, err
-		}
-		reports = append(reports, r)
-	}
 }
 
 // AwaitReports waits until what became of events so far is written where

@@ -149,14 +149,14 @@ func (d *drain) judge(items []item, outcomes []delivery.Outcome, down bool, susp
 // settlement is what is written down of verdicts.
 type settlement struct {
 	reports []delivery.Report
-	letters []deadLetter
+	letters []Letter
 	waiters []waiter
 }
 
 func (s *settlement) report(e event.Event, r delivery.Report) {
 	s.reports = append(s.reports, r)
 	if r.Status == delivery.StatusDead || r.Status == delivery.StatusAmbiguous {
-		s.letters = append(s.letters, deadLetter{Report: r, Body: e.Body})
+		s.letters = append(s.letters, Letter{Report: r, Body: e.Body})
 	}
 }
 
