@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/verobridge/verobridge/internal/event"
@@ -153,9 +154,14 @@ func (s *Spool) publishEvents(ctx context.Context, frames []byte) error {
 }
 
 func (s *Spool) publish(ctx context.Context, subject string, record []byte) error {
-	_, err := s.js.Publish(ctx, subject, record)
-	s.noteWrite(subject, err)
+	_, err := s.publishMsg(ctx, &nats.Msg{Subject: subject, Data: record})
 	return err
+}
+
+func (s *Spool) publishMsg(ctx context.Context, m *nats.Msg, o ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
+	ack, err := s.js.PublishMsg(ctx, m, o...)
+	s.noteWrite(m.Subject, err)
+	return ack, err
 }
 
 // The codes of JetStream's errors for a stream, an account or a disk that takes

@@ -172,12 +172,11 @@ func (d *drain) enqueueGroup(ctx context.Context, waiters []waiter, frames []byt
 	if err != nil {
 		return fmt.Errorf("encode retry lane: %w", err)
 	}
-	ack, err := d.spool.js.PublishMsg(ctx, &nats.Msg{
+	ack, err := d.spool.publishMsg(ctx, &nats.Msg{
 		Subject: retrySubject + d.feed.reader,
 		Header:  nats.Header{headerEntries: {string(entries)}},
 		Data:    seal(frames),
 	}, jetstream.WithMsgID(fmt.Sprintf("%s-%d-%d", d.feed.reader, stored[0].Seq, stored[0].Index)))
-	d.spool.noteWrite(retrySubject+d.feed.reader, err)
 	if err != nil {
 		return fmt.Errorf("write to retry lane: %w", err)
 	}

@@ -110,7 +110,7 @@ func (s *Spool) publishReplay(ctx context.Context, destination string, rate floa
 	if err := s.report(ctx, reports); err != nil {
 		return err
 	}
-	_, err = s.js.PublishMsg(ctx, &nats.Msg{
+	_, err = s.publishMsg(ctx, &nats.Msg{
 		Subject: replaySubject + destination,
 		Header:  nats.Header{headerReplay: {string(text)}},
 		Data:    record,
