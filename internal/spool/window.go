@@ -1,6 +1,8 @@
 package spool
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/verobridge/verobridge/internal/delivery"
@@ -90,16 +92,17 @@ func (w *window) unhandled(limit int) []item {
 
 // handle marks an event as handled.
 func (w *window) handle(o origin) {
-	for _, r := range w.records {
-		if r.seq == o.seq && !r.handled.has(o.index) {
-			r.handled.set(o.index)
-			r.left--
-			w.open--
-			if r.left == 0 {
-				w.bytes -= r.bytes
-				r.items = nil
-			}
-		}
+	i, found := slices.BinarySearchFunc(w.records, o.seq, func(r *windowRecord, seq uint64) int { return cmp.Compare(r.seq, seq) })
+	if !found || w.records[i].handled.has(o.index) {
+		return
+	}
+	r := w.records[i]
+	r.handled.set(o.index)
+	r.left--
+	w.open--
+	if r.left == 0 {
+		w.bytes -= r.bytes
+		r.items = nil
 	}
 }
 
