@@ -19,8 +19,9 @@ type EraserOptions struct {
 	// Schemas are those of the sources. Schemas that the warehouse has loaded
 	// into are looked through as well.
 	Schemas []string
-	// Kept deletes what the spool keeps of the events that match: dead letters
-	// and what is queued to be sent again. It returns how many. Required.
+	// Kept deletes the dead letters about events that match, and returns how many.
+	// What is queued, to be sent or to be sent again, is skipped by Guard when its
+	// turn comes. Required.
 	Kept func(ctx context.Context, match func(event.Event) bool) (int, error)
 	// Remote deletes a person at each destination that can, by its name. Defaults
 	// to none.

@@ -25,7 +25,7 @@ type erasure struct {
 
 func (e *erasure) run(ctx context.Context) {
 	e.receipt.Remaining = nil
-	e.step("dead letters and replays", func() (int, error) {
+	e.step("dead letters", func() (int, error) {
 		return e.o.Kept(ctx, e.people.suppressions.Suppressed)
 	})
 	for _, r := range e.relations {
