@@ -23,11 +23,6 @@ func (s *Spool) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.server != nil {
-		if err := s.mendCursors(ctx); err != nil {
-			return err
-		}
-	}
 	for _, f := range s.readers() {
 		if _, err := s.loadProgress(ctx, f.stream, f.reader); err != nil {
 			return err
