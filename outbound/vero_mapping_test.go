@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"reflect"
 	"regexp"
@@ -215,7 +216,10 @@ func TestPresetsAreDocumented(t *testing.T) {
 // The loop guard and the limits of browsers hold in every preset.
 func TestPresetsProtect(t *testing.T) {
 	t.Parallel()
-	for preset := range presets {
+	if got := slices.Sorted(maps.Keys(presets)); !slices.Equal(got, slices.Sorted(slices.Values(Presets()))) {
+		t.Errorf("Presets leaves out some of %v", got)
+	}
+	for _, preset := range Presets() {
 		m := newTestMapping(t, VeroOptions{
 			Preset: preset, Sources: []string{"vero"}, Browsers: map[string]Browser{"app": {}},
 			Mapping: Mapping{DeleteEvent: "User Deleted"},

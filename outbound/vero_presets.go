@@ -15,6 +15,11 @@ const (
 	PresetRudderStack = "rudderstack"
 )
 
+// Presets returns the names of all presets, the default one first.
+func Presets() []string {
+	return []string{PresetDefault, PresetNone, PresetSegment, PresetRudderStack}
+}
+
 // presets are values of options and nothing else, so that each option can be
 // set apart from the others. What protects people is no option: the guard
 // against loops and the limits of browsers hold in all of them.

@@ -13,12 +13,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
-	"github.com/verobridge/verobridge/internal/delivery"
 	"github.com/verobridge/verobridge/internal/event"
+	"github.com/verobridge/verobridge/internal/preview"
 	"github.com/verobridge/verobridge/outbound"
 )
 
@@ -90,7 +91,7 @@ func (o mapOptions) run(cmd *cobra.Command, files []string) (differ bool, err er
 	out := mapPrinter{out: cmd.OutOrStdout(), json: o.json}
 	if o.against == "" {
 		for _, c := range calls {
-			out.mapped(c.describe(old))
+			out.mapped(old.Map(c))
 		}
 		return false, nil
 	}
@@ -100,7 +101,7 @@ func (o mapOptions) run(cmd *cobra.Command, files []string) (differ bool, err er
 	}
 	var sum mapSummary
 	for _, c := range calls {
-		d := compareMapped(c.describe(old), c.describe(other))
+		d := compareMapped(old.Map(c), other.Map(c))
 		sum.add(d)
 		out.difference(d)
 	}
@@ -109,7 +110,7 @@ func (o mapOptions) run(cmd *cobra.Command, files []string) (differ bool, err er
 }
 
 // calls returns the events to map.
-func (o mapOptions) calls(cmd *cobra.Command, files []string, m *mapper) ([]mapCall, error) {
+func (o mapOptions) calls(cmd *cobra.Command, files []string, m *mapper) ([]preview.Call, error) {
 	if o.last > 0 {
 		return o.lastCalls(cmd)
 	}
@@ -124,7 +125,7 @@ func (o mapOptions) calls(cmd *cobra.Command, files []string, m *mapper) ([]mapC
 		}
 		return parseCalls(text, "standard input", source)
 	}
-	var all []mapCall
+	var all []preview.Call
 	for _, name := range files {
 		text, err := os.ReadFile(name)
 		if err != nil {
@@ -139,8 +140,18 @@ func (o mapOptions) calls(cmd *cobra.Command, files []string, m *mapper) ([]mapC
 	return all, nil
 }
 
+// parseCalls reads the calls in a text that has a name.
+func parseCalls(text []byte, name, source string) ([]preview.Call, error) {
+	calls, err := preview.ParseCalls(text, source, time.Now())
+	var syntax *preview.SyntaxError
+	if errors.As(err, &syntax) {
+		return nil, fmt.Errorf("%s:%d:%d is not JSON: %w", name, syntax.Line, syntax.Column, syntax.Err)
+	}
+	return calls, err
+}
+
 // lastCalls asks the running bridge.
-func (o mapOptions) lastCalls(cmd *cobra.Command) ([]mapCall, error) {
+func (o mapOptions) lastCalls(cmd *cobra.Command) ([]preview.Call, error) {
 	client, err := o.admin.client(o.env)
 	if err != nil {
 		return nil, err
@@ -149,27 +160,24 @@ func (o mapOptions) lastCalls(cmd *cobra.Command) ([]mapCall, error) {
 	if o.source != "" {
 		query.Set("source", o.source)
 	}
-	var calls []mapCall
+	var calls []preview.Call
 	err = client.lines(cmd.Context(), http.MethodGet, "/api/events", query, func(line json.RawMessage) error {
 		var l eventLine
 		if err := json.Unmarshal(line, &l); err != nil {
 			return fmt.Errorf("read the bridge's answer: %w", err)
 		}
 		if l.Type != event.Rejected {
-			calls = append(calls, mapCall{event: l.event()})
+			calls = append(calls, preview.Call{Event: l.event()})
 		}
 		return nil
 	})
 	return calls, err
 }
 
-// mapper is a Vero destination of some settings, which is asked what it would
-// send.
+// mapper is what some settings make of calls.
 type mapper struct {
+	*preview.Mapper
 	settings settings
-	vero     *outbound.Vero
-	accept   func(event.Event) (bool, delivery.Reason)
-	url      string
 }
 
 func (o mapOptions) mapper(config string) (*mapper, error) {
@@ -200,13 +208,13 @@ func (o mapOptions) mapper(config string) (*mapper, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &mapper{settings: s, vero: vero, accept: b.accepts(name), url: strings.TrimSuffix(cmp.Or(d.URL, outbound.VeroURL), "/")}, nil
+	return &mapper{&preview.Mapper{Vero: vero, Accept: b.accepts(name), URL: strings.TrimSuffix(cmp.Or(d.URL, outbound.VeroURL), "/")}, s}, nil
 }
 
 // firstSource is the first one whose events go to the destination.
 func (m *mapper) firstSource() string {
 	for _, s := range m.settings.Sources {
-		if slices.Contains(s.Destinations, m.vero.Name()) {
+		if slices.Contains(s.Destinations, m.Vero.Name()) {
 			return s.Name
 		}
 	}
@@ -215,53 +223,4 @@ func (m *mapper) firstSource() string {
 
 func (m *mapper) hasSource(name string) bool {
 	return slices.ContainsFunc(m.settings.Sources, func(s sourceSettings) bool { return s.Name == name })
-}
-
-// plan returns what the destination would do, also where its source sends it
-// nothing.
-func (m *mapper) plan(e event.Event) outbound.Plan {
-	if wanted, reason := m.accept(e); !wanted {
-		return outbound.Plan{Reason: cmp.Or(reason, delivery.ReasonNotRouted)}
-	}
-	return m.vero.Plan(e)
-}
-
-// mapped is what becomes of one call.
-type mapped struct {
-	MessageID string          `json:"message_id,omitempty"`
-	Type      event.Type      `json:"type,omitempty"`
-	Event     string          `json:"event,omitempty"`
-	Source    string          `json:"source"`
-	Status    string          `json:"status"` // as in verobridge.deliveries, or rejected
-	Reason    string          `json:"reason"`
-	Detail    string          `json:"detail"`
-	Requests  []mappedRequest `json:"requests"`
-}
-
-// mappedRequest is one request to Vero, but for the credentials.
-type mappedRequest struct {
-	Method string          `json:"method"`
-	URL    string          `json:"url"`
-	Body   json.RawMessage `json:"body"`
-}
-
-// describe maps the call.
-func (c mapCall) describe(m *mapper) mapped {
-	if c.rejected != nil {
-		return mapped{
-			Source: c.event.Source, Status: string(event.Rejected),
-			Reason: string(c.rejected.Reason), Detail: "not accepted: " + c.rejected.Detail, Requests: []mappedRequest{},
-		}
-	}
-	plan := m.plan(c.event)
-	outcome := plan.Outcome()
-	made := mapped{
-		MessageID: c.event.ID, Type: c.event.Type, Event: c.event.Name(), Source: c.event.Source,
-		Status: string(outcome.Status()), Reason: string(outcome.Reason()), Detail: outcome.Detail(),
-		Requests: make([]mappedRequest, len(plan.Requests)),
-	}
-	for i, r := range plan.Requests {
-		made.Requests[i] = mappedRequest{r.Method, m.url + "/" + r.Path, r.Body}
-	}
-	return made
 }

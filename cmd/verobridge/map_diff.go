@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/verobridge/verobridge/internal/preview"
 )
 
 // mapDifference is what becomes of one call under two settings.
 type mapDifference struct {
-	Old     mapped          `json:"old"`
-	New     mapped          `json:"new"`
+	Old     preview.Result  `json:"old"`
+	New     preview.Result  `json:"new"`
 	Changes []requestChange `json:"changes"` // none where both send the same
 }
 
@@ -58,9 +60,9 @@ func (s *mapSummary) add(d mapDifference) {
 
 // compareMapped finds the requests that differ. Those to one endpoint are
 // compared in their order.
-func compareMapped(before, after mapped) mapDifference {
+func compareMapped(before, after preview.Result) mapDifference {
 	d := mapDifference{Old: before, New: after, Changes: []requestChange{}}
-	counterparts := make(map[string][]mappedRequest)
+	counterparts := make(map[string][]preview.Request)
 	for _, r := range after.Requests {
 		key := r.Method + " " + r.URL
 		counterparts[key] = append(counterparts[key], r)

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/verobridge/verobridge/internal/delivery"
+	"github.com/verobridge/verobridge/internal/preview"
 )
 
 // mapPrinter shows what becomes of calls, in words or as JSON.
@@ -17,7 +18,7 @@ type mapPrinter struct {
 }
 
 // mapped shows one call with its requests, or why there are none.
-func (p mapPrinter) mapped(m mapped) {
+func (p mapPrinter) mapped(m preview.Result) {
 	if p.json {
 		p.line(m)
 		return
@@ -75,7 +76,7 @@ func (p mapPrinter) line(v any) {
 }
 
 // headOf names a call: track "Signed Up" from app (m-1).
-func headOf(m mapped) string {
+func headOf(m preview.Result) string {
 	if m.Type == "" {
 		return "a call from " + m.Source
 	}

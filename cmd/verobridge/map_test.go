@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/verobridge/verobridge/internal/preview"
 )
 
 // writeFile writes a file of the test and returns its path.
@@ -111,7 +113,7 @@ func TestMapReadsCalls(t *testing.T) {
 		}
 		var got []string
 		for line := range strings.Lines(out) {
-			var m mapped
+			var m preview.Result
 			if err := json.Unmarshal([]byte(line), &m); err != nil {
 				t.Fatal(err)
 			}
@@ -191,13 +193,13 @@ track "Ping" from app (m2)
 // Requests to one endpoint are compared in their order.
 func TestCompareMapped(t *testing.T) {
 	t.Parallel()
-	request := func(body string) mappedRequest {
-		return mappedRequest{"POST", "u", json.RawMessage(body)}
+	request := func(body string) preview.Request {
+		return preview.Request{Method: "POST", URL: "u", Body: json.RawMessage(body)}
 	}
-	before := mapped{Requests: []mappedRequest{request(`{"a":{},"b":1}`), request(`{"c":[1,2]}`)}}
-	after := mapped{Requests: []mappedRequest{request(`{"a":{"x":1},"b":1}`), request(`{"c":[1,2]}`), request(`{"d":null}`)}}
+	before := preview.Result{Requests: []preview.Request{request(`{"a":{},"b":1}`), request(`{"c":[1,2]}`)}}
+	after := preview.Result{Requests: []preview.Request{request(`{"a":{"x":1},"b":1}`), request(`{"c":[1,2]}`), request(`{"d":null}`)}}
 	for _, test := range []struct {
-		from, to mapped
+		from, to preview.Result
 		want     string
 	}{
 		{before, before, ""},
@@ -233,8 +235,8 @@ destinations: [{name: relay, type: segment, url: "https://example.com", write_ke
 		want string
 		code int
 	}{
-		"cut off":           {[]string{"-c", plain, writeFile(t, "cut.json", mapPing+"\n{\"type\":")}, "cut.json:2 is not JSON", 1},
-		"not JSON":          {[]string{"-c", plain, writeFile(t, "bad.json", mapPing+"\n\n{type}")}, "bad.json:3 is not JSON", 1},
+		"cut off":           {[]string{"-c", plain, writeFile(t, "cut.json", mapPing+"\n{\"type\":")}, "cut.json:2:9 is not JSON", 1},
+		"not JSON":          {[]string{"-c", plain, writeFile(t, "bad.json", mapPing+"\n\n{type}")}, "bad.json:3:2 is not JSON", 1},
 		"no such file":      {[]string{"-c", plain, "none.json"}, "read the calls: open none.json", 1},
 		"no such source":    {[]string{"-c", plain, "--source", "x", calls}, `--source "x" is not among the sources`, 1},
 		"other destination": {[]string{"-c", plain, "--destination", "x", calls}, `no destination "x" of type vero; they have: vero`, 1},
@@ -273,7 +275,7 @@ destinations: [{name: vero, type: vero, auth_token: other, url: %q, allow_privat
 	}
 	shown := make(map[string]int)
 	for line := range strings.Lines(out) {
-		var m mapped
+		var m preview.Result
 		if err := json.Unmarshal([]byte(line), &m); err != nil {
 			t.Fatal(err)
 		}
