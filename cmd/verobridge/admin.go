@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,20 +16,21 @@ import (
 // readyTimeout bounds what one look at /readyz asks of Postgres.
 const readyTimeout = 2 * time.Second
 
-// adminHandler serves what operators and their monitoring look at. Health is
-// open, since platforms probe it without a password; the rest is not where a
-// password is set.
+// adminHandler serves what operators and their monitoring look at: the console
+// for people, the rest for programs. Health is open, since platforms probe it
+// without a password; everything else is not where a password is set.
 func (b *bridge) adminHandler() http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("/", b.local(b.console))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "alive"})
 	})
 	mux.HandleFunc("GET /readyz", b.ready)
-	mux.Handle("GET /metrics", b.locked(promhttp.HandlerFor(b.metrics, promhttp.HandlerOpts{
+	mux.Handle("GET /metrics", b.console.Basic(promhttp.HandlerFor(b.metrics, promhttp.HandlerOpts{
 		ErrorLog: nil,
 		Timeout:  10 * time.Second,
 	})))
-	mux.Handle("/api/", b.locked(b.local(b.apiHandler())))
+	mux.Handle("/api/", b.console.Basic(b.local(b.apiHandler())))
 	return mux
 }
 
@@ -52,25 +51,6 @@ func (b *bridge) ready(w http.ResponseWriter, r *http.Request) {
 		parts["warehouse"] = "not ready; events are kept until it is"
 	}
 	writeJSON(w, status, parts)
-}
-
-// locked asks for the admin password, if there is one. The user name does not
-// matter.
-func (b *bridge) locked(handler http.Handler) http.Handler {
-	if b.settings.Admin.Password == "" {
-		return handler
-	}
-	want := sha256.Sum256([]byte(b.settings.Admin.Password))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, password, _ := r.BasicAuth()
-		got := sha256.Sum256([]byte(password))
-		if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
-			w.Header().Set("WWW-Authenticate", `Basic realm="verobridge"`)
-			http.Error(w, "the password is admin.password in the settings", http.StatusUnauthorized)
-			return
-		}
-		handler.ServeHTTP(w, r)
-	})
 }
 
 // local refuses what names another host than this machine, where there is no

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/verobridge/verobridge/internal/console"
 	"github.com/verobridge/verobridge/internal/delivery"
 	"github.com/verobridge/verobridge/internal/event"
 	"github.com/verobridge/verobridge/internal/people"
@@ -40,6 +41,7 @@ type bridge struct {
 	spool    *spool.Spool
 	loader   *warehouse.Loader
 	people   *people.People
+	console  *console.Console
 	// forgetters delete a person at a destination, by its name.
 	forgetters map[string]func(ctx context.Context, id string) error
 

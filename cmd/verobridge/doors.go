@@ -41,9 +41,16 @@ func (b *bridge) startHTTP(ctx context.Context) error {
 		}
 		secure = certificate.config()
 	}
+	if err := b.openConsole(); err != nil {
+		return err
+	}
 	if b.adminAddr, err = b.listen(ctx, "admin.listen", b.settings.Admin.Listen, b.adminHandler(), nil); err != nil {
 		return err
 	}
+	b.onStop(func(context.Context) error { // first, or the server would wait for who watches
+		b.console.Close()
+		return nil
+	})
 	b.publicAddr, err = b.listen(ctx, "listen", b.settings.Listen, door, secure)
 	return err
 }

@@ -1,0 +1,5 @@
+package console
+
+import "net/http"
+
+func (c *Console) overview(*http.Request) (any, error) { return nil, nil }

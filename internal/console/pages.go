@@ -1,0 +1,51 @@
+package console
+
+import "net/http"
+
+// page is one page of the console. Its template is templates/<view>.html, which
+// defines "main".
+type page struct {
+	// path is where it is, as mux writes it: /people/{id}.
+	path string
+	view string
+	// title is its heading, and its name in the navigation.
+	title string
+	// about says in a sentence what the page shows.
+	about string
+	// key goes to the page when it is typed after g. Only pages with one are in
+	// the navigation.
+	key string
+	// data gets what the template shows. A *problem as its error says what the
+	// reader can do about it.
+	data func(r *http.Request) (any, error)
+}
+
+// pages lists all pages, in the order of the navigation.
+func (c *Console) pages() []page {
+	return []page{
+		{"/", "overview", "Overview", "What flows, what waits, and what needs you.", "o", c.overview},
+	}
+}
+
+// action is what a form does. It is a POST, and leads to a page.
+type action struct {
+	path string
+	// do returns where to go on.
+	do func(r *http.Request) (location string, err error)
+}
+
+// actions lists what the forms on the pages do.
+func (c *Console) actions() []action {
+	return nil
+}
+
+// stream is what a page is told while it is open, as server-sent events.
+type stream struct {
+	path  string
+	serve http.HandlerFunc
+}
+
+// streams lists what pages are told live.
+func (c *Console) streams() []stream {
+	return nil
+}
