@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -13,6 +14,8 @@ import (
 	"net/url"
 	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/verobridge/verobridge/internal/delivery"
 )
@@ -37,6 +40,37 @@ type client struct {
 	metrics *metrics
 	logger  *slog.Logger
 	now     func() time.Time
+}
+
+// clientOptions say how calls to one destination are made.
+type clientOptions struct {
+	kind, name string // of the destination
+	secret     string
+	rate       float64
+	endpoints  []string // whose calls are counted apart
+	transport  transportOptions
+	logger     *slog.Logger
+	registerer prometheus.Registerer
+	now        func() time.Time
+}
+
+func newClient(o clientOptions) (client, error) {
+	pace := newPace(o.rate)
+	m, err := newMetrics(o.registerer, o.kind, o.name, pace, o.endpoints...)
+	if err != nil {
+		return client{}, err
+	}
+	if o.now == nil {
+		o.now = time.Now
+	}
+	return client{
+		http:    newHTTPClient(o.transport),
+		secret:  o.secret,
+		pace:    pace,
+		metrics: m,
+		logger:  cmp.Or(o.logger, slog.New(slog.DiscardHandler)).With("destination", o.name),
+		now:     o.now,
+	}, nil
 }
 
 // call is one request to make.

@@ -91,12 +91,18 @@ func NewSegment(o SegmentOptions) (*Segment, error) {
 	if err := checkRate(o.Rate); err != nil {
 		return nil, fmt.Errorf("destination %q: %w", o.Name, err)
 	}
-	pace := newPace(o.Rate)
-	m, err := newMetrics(o.Registerer, "segment", o.Name, pace, "batch")
+	c, err := newClient(clientOptions{
+		kind: "segment", name: o.Name, secret: o.WriteKey, rate: o.Rate, endpoints: []string{"batch"},
+		transport: transportOptions{
+			url: o.URL, allowPrivate: o.AllowPrivate, parallel: 1,
+			timeout: cmp.Or(o.Timeout, defaultTimeout), custom: o.Transport,
+		},
+		logger: o.Logger, registerer: o.Registerer, now: o.Now,
+	})
 	if err != nil {
 		return nil, err
 	}
-	s := &Segment{
+	return &Segment{
 		name: o.Name,
 		url:  strings.TrimSuffix(trimURL(o.URL), batchPath) + batchPath,
 		header: http.Header{
@@ -104,22 +110,8 @@ func NewSegment(o SegmentOptions) (*Segment, error) {
 		},
 		consent: o.Consent,
 		budget:  cmp.Or(o.Budget, defaultBudget),
-		client: client{
-			http: newHTTPClient(transportOptions{
-				url: o.URL, allowPrivate: o.AllowPrivate, parallel: 1,
-				timeout: cmp.Or(o.Timeout, defaultTimeout), custom: o.Transport,
-			}),
-			secret:  o.WriteKey,
-			pace:    pace,
-			metrics: m,
-			logger:  cmp.Or(o.Logger, slog.New(slog.DiscardHandler)).With("destination", o.Name),
-			now:     o.Now,
-		},
-	}
-	if s.client.now == nil {
-		s.client.now = time.Now
-	}
-	return s, nil
+		client:  c,
+	}, nil
 }
 
 // Name implements delivery.Destination.

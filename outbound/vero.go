@@ -142,9 +142,18 @@ func NewVero(o VeroOptions) (*Vero, error) {
 	if err := checkRate(o.Rate); err != nil {
 		return nil, fmt.Errorf("destination %q: %w", o.Name, err)
 	}
-	pace := newPace(o.Rate)
-	m, err := newMetrics(o.Registerer, "vero", o.Name, pace,
-		pathUsersTrack, pathUsersEdit, pathUsersDelete, pathReidentify, pathUnsubscribe, pathResubscribe, pathTags, pathEventsTrack)
+	concurrency := cmp.Or(o.Concurrency, 64)
+	c, err := newClient(clientOptions{
+		kind: "vero", name: o.Name, secret: o.AuthToken, rate: o.Rate,
+		endpoints: []string{
+			pathUsersTrack, pathUsersEdit, pathUsersDelete, pathReidentify, pathUnsubscribe, pathResubscribe, pathTags, pathEventsTrack,
+		},
+		transport: transportOptions{
+			url: base, allowPrivate: o.AllowPrivate, parallel: concurrency,
+			timeout: cmp.Or(o.Timeout, defaultTimeout), custom: o.Transport,
+		},
+		logger: o.Logger, registerer: o.Registerer, now: o.Now,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -156,8 +165,7 @@ func NewVero(o VeroOptions) (*Vero, error) {
 		}
 		counts[source] = newTriggers(cmp.Or(b.TriggersPerHour, defaultTriggersPerHour))
 	}
-	concurrency := cmp.Or(o.Concurrency, 64)
-	v := &Vero{
+	return &Vero{
 		mapping:     newMapping(o),
 		triggers:    counts,
 		url:         base,
@@ -165,22 +173,8 @@ func NewVero(o VeroOptions) (*Vero, error) {
 		concurrency: concurrency,
 		budget:      cmp.Or(o.Budget, defaultBudget),
 		repeat:      o.RepeatInDoubt,
-		client: client{
-			http: newHTTPClient(transportOptions{
-				url: base, allowPrivate: o.AllowPrivate, parallel: concurrency,
-				timeout: cmp.Or(o.Timeout, defaultTimeout), custom: o.Transport,
-			}),
-			secret:  o.AuthToken,
-			pace:    pace,
-			metrics: m,
-			logger:  cmp.Or(o.Logger, slog.New(slog.DiscardHandler)).With("destination", o.Name),
-			now:     o.Now,
-		},
-	}
-	if v.client.now == nil {
-		v.client.now = time.Now
-	}
-	return v, nil
+		client:      c,
+	}, nil
 }
 
 // checkSecret returns an error that does not show the secret.
