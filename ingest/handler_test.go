@@ -17,6 +17,7 @@ import (
 
 	"github.com/verobridge/verobridge/ingest"
 	"github.com/verobridge/verobridge/internal/event"
+	"github.com/verobridge/verobridge/internal/sdktest"
 )
 
 // appendFunc is a spool made of one function.
@@ -52,7 +53,7 @@ func TestClientHangsUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	request := captured(t, "testdata/wire/go-v3.3.0-all-types-01.http")
+	request := sdktest.Captured(t, "testdata/wire/go-v3.3.0-all-types-01.http")
 	if _, err := io.WriteString(conn, request); err != nil {
 		t.Fatal(err)
 	}

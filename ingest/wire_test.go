@@ -6,13 +6,12 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/verobridge/verobridge/ingest"
+	"github.com/verobridge/verobridge/internal/sdktest"
 )
 
 // TestWire replays requests of real SDKs byte for byte over a socket.
@@ -23,7 +22,7 @@ func TestWire(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := open(t, ingest.Options{})
-			request := captured(t, file)
+			request := sdktest.Captured(t, file)
 			res := exchange(t, d.Listener.Addr().String(), request)
 			defer res.Body.Close()
 			body, err := io.ReadAll(res.Body)
@@ -40,25 +39,6 @@ func TestWire(t *testing.T) {
 			golden(t, strings.TrimSuffix(file, ".http")+".golden", strings.ReplaceAll(got.String(), "\r\n", "\n"))
 		})
 	}
-}
-
-var contentLength = regexp.MustCompile(`(?i)(content-length: )\d+`)
-
-// captured returns a request as it was on the wire.
-func captured(t *testing.T, file string) string {
-	t.Helper()
-	content, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request := string(content)
-	note, rest, _ := strings.Cut(request, "\n")
-	if !strings.HasPrefix(note, "# NOTE: body was gzip") {
-		return request
-	}
-	head, body, _ := strings.Cut(rest, "\r\n\r\n")
-	body = compressed(t, body)
-	return contentLength.ReplaceAllString(head, fmt.Sprintf("${1}%d", len(body))) + "\r\n\r\n" + body
 }
 
 // exchange writes a request to a new connection and reads the answer.

@@ -17,16 +17,22 @@ func get(t *testing.T, url, password string) (status int, body string) {
 	if password != "" {
 		request.SetBasicAuth("anybody", password)
 	}
-	answer, err := http.DefaultClient.Do(request)
+	return answer(t, request)
+}
+
+// answer returns the answer to a request.
+func answer(t *testing.T, request *http.Request) (status int, body string) {
+	t.Helper()
+	got, err := http.DefaultClient.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
+	defer got.Body.Close()
+	text, err := io.ReadAll(got.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer.StatusCode, string(text)
+	return got.StatusCode, string(text)
 }
 
 func TestAdminAddress(t *testing.T) {

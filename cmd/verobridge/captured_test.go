@@ -2,8 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
-	"compress/gzip"
 	"fmt"
 	"io"
 	"log/slog"
@@ -43,7 +41,7 @@ func TestCapturedRequestsBecomeRows(t *testing.T) {
 	}
 	want := make(map[string]string)
 	for _, file := range files {
-		request := captured(t, file)
+		request := sdktest.Captured(t, file)
 		status, calls := expected(t, strings.TrimSuffix(file, ".http")+".golden")
 		if strings.HasPrefix(request, "GET /analytics.js/") || strings.HasPrefix(request, "GET /analytics-next/") {
 			status = http.StatusOK // here the files of the SDK are served
@@ -79,34 +77,7 @@ func TestCapturedRequestsBecomeRows(t *testing.T) {
 	}
 }
 
-var (
-	contentLength = regexp.MustCompile(`(?i)(content-length: )\d+`)
-	accepted      = regexp.MustCompile(`(?m)^event (\S+) of app, (\w+), received`)
-)
-
-// captured returns a request as it was on the wire.
-func captured(t *testing.T, file string) string {
-	t.Helper()
-	content, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request := string(content)
-	note, rest, _ := strings.Cut(request, "\n")
-	if !strings.HasPrefix(note, "# NOTE: body was gzip") {
-		return request
-	}
-	head, body, _ := strings.Cut(rest, "\r\n\r\n")
-	var zipped bytes.Buffer
-	w := gzip.NewWriter(&zipped)
-	if _, err := io.WriteString(w, body); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return contentLength.ReplaceAllString(head, fmt.Sprintf("${1}%d", zipped.Len())) + "\r\n\r\n" + zipped.String()
-}
+var accepted = regexp.MustCompile(`(?m)^event (\S+) of app, (\w+), received`)
 
 // expected reads the status and the calls, table by id, in a golden file of the
 // door.

@@ -186,14 +186,5 @@ func (w *world) admin(t *testing.T, method, path, host string) (status int, body
 		t.Fatal(err)
 	}
 	request.Host = host
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer.StatusCode, string(text)
+	return answer(t, request)
 }

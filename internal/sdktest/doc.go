@@ -6,6 +6,8 @@
 //	testdata/send.cjs           makes all six calls with one of them, on Node.js
 //	testdata/snippet.cjs        prints the official snippet for a web page
 //
+// Captured reads what SDKs have sent, byte by byte.
+//
 // The SDKs are installed by npm ci into the user's cache directory, once for
 // each version of testdata; a test that needs them needs the network the first
 // time. The browser is the machine's own Chromium, driven by chromedp. What is
