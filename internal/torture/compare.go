@@ -25,7 +25,7 @@ type found struct {
 // compare waits until nothing waits any more and compares the ledger with what
 // there is.
 func (w *world) compare(ctx context.Context) (found, error) {
-	conn, err := pgx.Connect(ctx, w.database)
+	conn, err := pgx.Connect(ctx, w.database.Superuser)
 	if err != nil {
 		return found{}, fmt.Errorf("compare: %w", err)
 	}

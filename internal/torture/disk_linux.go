@@ -37,11 +37,11 @@ func mountDisk(dir string, do func(context.Context, *world, *powercut.Disk) erro
 // What was acknowledged had to be synced before.
 func losePower(ctx context.Context, w *world, disk *powercut.Disk) error {
 	disk.Cut(w.random)
-	w.process.kill()
+	w.process.Kill()
 	if err := disk.Restore(); err != nil {
 		return err
 	}
-	return w.process.start(ctx)
+	return w.process.Start(ctx)
 }
 
 // breakDisk makes the disk full, or its syncs fail, for a moment. Then the bridge

@@ -2,7 +2,6 @@ package torture
 
 import (
 	"context"
-	"syscall"
 	"time"
 )
 
@@ -11,26 +10,26 @@ import (
 func kill(ctx context.Context, w *world) error {
 	switch w.random.IntN(5) {
 	case 0:
-		_ = w.process.command.Process.Signal(syscall.SIGTERM)
+		w.process.Terminate()
 		pause(ctx, w.moment(100*time.Millisecond))
-		w.process.kill()
+		w.process.Kill()
 	case 1:
-		w.process.kill()
-		if err := w.process.launch(); err != nil {
+		w.process.Kill()
+		if err := w.process.Launch(); err != nil {
 			return err
 		}
 		pause(ctx, w.moment(200*time.Millisecond))
-		w.process.kill()
+		w.process.Kill()
 	default:
-		w.process.kill()
+		w.process.Kill()
 	}
-	return w.process.start(ctx)
+	return w.process.Start(ctx)
 }
 
 // stop ends the bridge as platforms do, and starts it again.
 func stop(ctx context.Context, w *world) error {
-	if err := w.process.stop(); err != nil {
+	if err := w.process.Stop(); err != nil {
 		return err
 	}
-	return w.process.start(ctx)
+	return w.process.Start(ctx)
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/verobridge/verobridge/internal/rig"
 )
 
 // breakPostgres makes the warehouse fail for a moment, in one of the ways in
@@ -17,19 +19,19 @@ func breakPostgres(ctx context.Context, w *world) error {
 
 // crashPostgres ends the server at once and starts it again.
 func crashPostgres(ctx context.Context, w *world) error {
-	w.postgres.crash()
+	w.postgres.Crash()
 	pause(ctx, w.moment(time.Second))
-	return w.postgres.start(ctx)
+	return w.postgres.Start(ctx)
 }
 
 // failOver leaves a server that only reads, as a standby is, for a moment.
 func failOver(ctx context.Context, w *world) error {
-	server := w.postgres.server.URL()
-	if err := run(ctx, server, "alter system set default_transaction_read_only = on", "select pg_reload_conf()", cutAll); err != nil {
+	server := w.postgres.URL()
+	if err := rig.Exec(ctx, server, "alter system set default_transaction_read_only = on", "select pg_reload_conf()", cutAll); err != nil {
 		return err
 	}
 	pause(ctx, w.moment(time.Second))
-	return run(ctx, server, "set default_transaction_read_only = off", "alter system reset default_transaction_read_only", "select pg_reload_conf()", cutAll)
+	return rig.Exec(ctx, server, "set default_transaction_read_only = off", "alter system reset default_transaction_read_only", "select pg_reload_conf()", cutAll)
 }
 
 // cutAll ends every connection but our own.
@@ -38,7 +40,7 @@ const cutAll = "select pg_terminate_backend(pid) from pg_stat_activity where pid
 // cutConnections ends all connections, ten times a second.
 func cutConnections(ctx context.Context, w *world) error {
 	for range 10 {
-		if err := run(ctx, w.postgres.server.URL(), cutAll); err != nil {
+		if err := rig.Exec(ctx, w.postgres.URL(), cutAll); err != nil {
 			return err
 		}
 		pause(ctx, 100*time.Millisecond)
@@ -52,7 +54,7 @@ func lockTable(ctx context.Context, w *world) error {
 	if err := w.awaitTables(ctx); err != nil {
 		return err
 	}
-	conn, err := pgx.Connect(ctx, w.database)
+	conn, err := pgx.Connect(ctx, w.database.Superuser)
 	if err != nil {
 		return err
 	}
@@ -79,15 +81,15 @@ func slowDown(ctx context.Context, w *world) error {
 // takeConnections leaves the bridge no connection, for a moment.
 func takeConnections(ctx context.Context, w *world) error {
 	return w.meanwhile(ctx,
-		[]string{"alter role " + role + " connection limit 0", cutAll},
-		[]string{"alter role " + role + " connection limit -1"})
+		[]string{"alter role " + rig.Role + " connection limit 0", cutAll},
+		[]string{"alter role " + rig.Role + " connection limit -1"})
 }
 
 // takeRights leaves the bridge a role that may not write, for a moment.
 func takeRights(ctx context.Context, w *world) error {
 	return w.meanwhile(ctx,
-		[]string{"revoke insert on app.tracks, verobridge.deliveries from " + role, "revoke create on schema app from " + role},
-		[]string{"grant insert on app.tracks, verobridge.deliveries to " + role, "grant create on schema app to " + role})
+		[]string{"revoke insert on app.tracks, verobridge.deliveries from " + rig.Role, "revoke create on schema app from " + rig.Role},
+		[]string{"grant insert on app.tracks, verobridge.deliveries to " + rig.Role, "grant create on schema app to " + rig.Role})
 }
 
 // meanwhile does something to the database for a moment.
@@ -95,16 +97,16 @@ func (w *world) meanwhile(ctx context.Context, before, after []string) error {
 	if err := w.awaitTables(ctx); err != nil {
 		return err
 	}
-	if err := run(ctx, w.database, before...); err != nil {
+	if err := rig.Exec(ctx, w.database.Superuser, before...); err != nil {
 		return err
 	}
 	pause(ctx, w.moment(time.Second))
-	return run(ctx, w.database, after...)
+	return rig.Exec(ctx, w.database.Superuser, after...)
 }
 
 // awaitTables waits until the first events have made their tables.
 func (w *world) awaitTables(ctx context.Context) error {
-	conn, err := pgx.Connect(ctx, w.database)
+	conn, err := pgx.Connect(ctx, w.database.Superuser)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/verobridge/verobridge/internal/localpg"
+	"github.com/verobridge/verobridge/internal/rig"
 )
 
 // cyclesPerWorld is how often one bridge is hit before a new one takes its
@@ -56,14 +59,14 @@ func Run(ctx context.Context, o Options) (_ Report, err error) {
 		}
 	}
 	report := Report{Seed: o.Seed, Dir: o.Dir}
-	p, err := startPostgres(ctx, filepath.Join(o.Dir, "postgres"))
+	p, err := rig.StartPostgres(ctx, localpg.Options{Dir: filepath.Join(o.Dir, "postgres"), Settings: postgresSettings})
 	if err != nil {
 		return report, err
 	}
 	defer func() {
 		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
-		err = errors.Join(err, p.server.Stop(stopping))
+		err = errors.Join(err, p.Stop(stopping))
 		if err == nil && report.OK() {
 			err = os.RemoveAll(o.Dir)
 		}
@@ -79,7 +82,7 @@ func Run(ctx context.Context, o Options) (_ Report, err error) {
 }
 
 // run does all cycles of a scenario, in as many worlds as they take.
-func (s Scenario) run(ctx context.Context, o Options, p *postgres) (Result, error) {
+func (s Scenario) run(ctx context.Context, o Options, p *rig.Postgres) (Result, error) {
 	total := Result{Scenario: s.Name}
 	started := time.Now()
 	for total.Cycles < o.Cycles {
@@ -105,7 +108,7 @@ func (s Scenario) run(ctx context.Context, o Options, p *postgres) (Result, erro
 	return total, nil
 }
 
-func (s Scenario) runWorld(ctx context.Context, o Options, dir string, p *postgres, random *rand.Rand, cycles int) (r Result, err error) {
+func (s Scenario) runWorld(ctx context.Context, o Options, dir string, p *rig.Postgres, random *rand.Rand, cycles int) (r Result, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return r, err
 	}
@@ -141,7 +144,7 @@ func (s Scenario) runWorld(ctx context.Context, o Options, dir string, p *postgr
 		return r, err
 	}
 	r.found(f, w.ledger.longestStall())
-	return r, w.process.stop()
+	return r, w.process.Stop()
 }
 
 // moment draws how long to wait.
@@ -157,7 +160,7 @@ func (w *world) awaitAcknowledgement(ctx context.Context) error {
 	before, since := w.ledger.len(), time.Now()
 	for w.ledger.len() == before {
 		if time.Since(since) > patience {
-			return fmt.Errorf("the bridge has taken nothing for %s; what it says is in %s", patience, w.process.log.Name())
+			return fmt.Errorf("the bridge has taken nothing for %s; what it says is in %s", patience, w.process.Log.Name())
 		}
 		pause(ctx, time.Millisecond)
 		if ctx.Err() != nil {

@@ -27,11 +27,11 @@ var veroFaults = []mockvero.Fault{
 func breakVero(ctx context.Context, w *world) error {
 	i := w.random.IntN(len(veroFaults) + 1)
 	if i == len(veroFaults) {
-		if err := w.veroDoor.close(); err != nil {
+		if err := w.veroDoor.Close(); err != nil {
 			return err
 		}
 		pause(ctx, w.moment(2*time.Second))
-		return w.veroDoor.open(ctx)
+		return w.veroDoor.Open(ctx)
 	}
 	w.vero.Fault(veroFaults[i])
 	pause(ctx, w.moment(2*time.Second))
