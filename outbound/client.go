@@ -143,6 +143,7 @@ func (c *client) roundTrip(ctx context.Context, r call) answer {
 	return answer{
 		status:     res.StatusCode,
 		retryAfter: res.Header.Get("Retry-After"),
+		date:       res.Header.Get("Date"),
 		body:       c.presentable(body),
 	}
 }

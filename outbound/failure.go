@@ -26,6 +26,7 @@ const statusSegmentTransient = 460
 type answer struct {
 	status     int    // 0: no answer
 	retryAfter string // the header, as it came
+	date       string // the header, as it came
 	body       []byte // at most its first kilobyte, secrets redacted
 	err        error  // why there is no answer
 	written    bool   // the whole request went out before err

@@ -5,31 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
-)
 
-// Finding is something about the database that Check has looked at.
-type Finding struct {
-	// Level says how bad it is.
-	Level Level
-	// What is a sentence on how it is.
-	What string
-	// Cure is what to do about it, mostly SQL to be run by an administrator.
-	// It is empty where all is well.
-	Cure string
-}
-
-// Level says how bad a finding is.
-type Level int
-
-const (
-	// Fine needs nothing.
-	Fine Level = iota
-	// Advice is what works but could be lost or slow.
-	Advice
-	// Problem keeps rows out.
-	Problem
+	"github.com/verobridge/verobridge/internal/doctor"
 )
 
 // leastVersion is the oldest Postgres that is supported.
@@ -38,13 +18,13 @@ const leastVersion = 130000
 // Check looks for what would keep the loader from working on a database, and
 // says how to mend it. It changes nothing. The error says that the database
 // cannot be reached or asked.
-func Check(ctx context.Context, o Options) ([]Finding, error) {
+func Check(ctx context.Context, o Options) ([]doctor.Finding, error) {
 	conn, err := pgx.Connect(ctx, o.URL)
 	if err != nil {
 		return nil, fmt.Errorf("reach warehouse: %w", err)
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	c := checker{conn: conn}
+	c := checker{conn: conn, findings: doctor.In("warehouse")}
 	if err := conn.QueryRow(ctx, "select current_user, current_database()").Scan(&c.role, &c.database); err != nil {
 		return nil, fmt.Errorf("ask warehouse: %w", err)
 	}
@@ -58,6 +38,7 @@ func Check(ctx context.Context, o Options) ([]Finding, error) {
 	for _, look := range []func() error{
 		func() error { return c.server(ctx) },
 		func() error { return c.durability(ctx) },
+		func() error { return c.clock(ctx) },
 		func() error { return c.schemas(ctx, schemas) },
 		func() error { return c.tables(ctx, schemas) },
 		func() error { return c.readers(ctx, o.Readers, schemas) },
@@ -66,22 +47,14 @@ func Check(ctx context.Context, o Options) ([]Finding, error) {
 			return nil, fmt.Errorf("ask warehouse: %w", err)
 		}
 	}
-	return c.findings, nil
+	return c.findings.All(), nil
 }
 
 // checker collects findings on one database.
 type checker struct {
 	conn           *pgx.Conn
 	role, database string
-	findings       []Finding
-}
-
-func (c *checker) fine(format string, args ...any) {
-	c.findings = append(c.findings, Finding{Level: Fine, What: fmt.Sprintf(format, args...)})
-}
-
-func (c *checker) found(level Level, cure, format string, args ...any) {
-	c.findings = append(c.findings, Finding{Level: level, What: fmt.Sprintf(format, args...), Cure: cure})
+	findings       *doctor.Findings
 }
 
 // server looks at what the database is.
@@ -96,15 +69,15 @@ func (c *checker) server(ctx context.Context) error {
 		return err
 	}
 	if number < leastVersion {
-		c.found(Problem, "upgrade it to 13 or later", "Postgres %s is too old", version)
+		c.findings.Add(doctor.Error, "upgrade it to 13 or later", "Postgres %s is too old", version)
 	} else {
-		c.fine("Postgres %s answers", version)
+		c.findings.OK("Postgres %s answers", version)
 	}
 	if encoding != "UTF8" {
-		c.found(Problem, "use a database that was created with encoding 'UTF8'", "the database has the encoding %s, which does not hold every character", encoding)
+		c.findings.Add(doctor.Error, "use a database that was created with encoding 'UTF8'", "the database has the encoding %s, which does not hold every character", encoding)
 	}
 	if readOnly {
-		c.found(Problem, "let warehouse.url lead to the primary, and check default_transaction_read_only", "the database is read-only")
+		c.findings.Add(doctor.Error, "let warehouse.url lead to the primary, and check default_transaction_read_only", "the database is read-only")
 	}
 	return nil
 }
@@ -124,12 +97,24 @@ func (c *checker) durability(ctx context.Context) error {
 		}
 		if value == "off" {
 			safe = false
-			c.found(Advice, s.cure, "%s is off: rows that count as loaded can be lost when the server crashes", s.name)
+			c.findings.Add(doctor.Warning, s.cure, "%s is off: rows that count as loaded can be lost when the server crashes", s.name)
 		}
 	}
 	if safe {
-		c.fine("what is committed survives a crash of the server")
+		c.findings.OK("what is committed survives a crash of the server")
 	}
+	return nil
+}
+
+// clock compares the server's clock with this machine's: analysts compare times
+// of receipt with now().
+func (c *checker) clock(ctx context.Context) error {
+	asked := time.Now()
+	var theirs time.Time
+	if err := c.conn.QueryRow(ctx, "select clock_timestamp()").Scan(&theirs); err != nil {
+		return err
+	}
+	c.findings.Clock("Postgres", theirs, asked, time.Now(), 0)
 	return nil
 }
 
@@ -152,16 +137,16 @@ func (c *checker) schemas(ctx context.Context, schemas []string) error {
 		switch {
 		case exists && !mayUse:
 			allowed = false
-			c.found(Problem, fmt.Sprintf("grant usage, create on schema %s to %s;", quoteName(schema), role),
+			c.findings.Add(doctor.Error, fmt.Sprintf("grant usage, create on schema %s to %s;", quoteName(schema), role),
 				"%s may not make tables in schema %s", c.role, schema)
 		case !exists && !mayCreate:
 			allowed = false
-			c.found(Problem, fmt.Sprintf("grant create on database %s to %s;", quoteName(c.database), role),
+			c.findings.Add(doctor.Error, fmt.Sprintf("grant create on database %s to %s;", quoteName(c.database), role),
 				"%s may not make the schema %s, which does not exist yet", c.role, schema)
 		}
 	}
 	if allowed {
-		c.fine("%s may make the schemas and tables it needs", c.role)
+		c.findings.OK("%s may make the schemas and tables it needs", c.role)
 	}
 	return nil
 }
@@ -195,21 +180,21 @@ func (c *checker) tables(ctx context.Context, schemas []string) error {
 		switch {
 		case t.schema == ownSchema && !writable:
 			usable = false
-			c.found(Problem, fmt.Sprintf("grant select, insert, update, delete on %s to %s;", t.quoted(), quoteName(c.role)),
+			c.findings.Add(doctor.Error, fmt.Sprintf("grant select, insert, update, delete on %s to %s;", t.quoted(), quoteName(c.role)),
 				"%s may not write into table %s.%s", c.role, t.schema, t.name)
 		case t.schema != ownSchema && !owned:
 			usable = false
-			c.found(Problem, fmt.Sprintf("alter table %s owner to %s;", t.quoted(), quoteName(c.role)),
+			c.findings.Add(doctor.Error, fmt.Sprintf("alter table %s owner to %s;", t.quoted(), quoteName(c.role)),
 				"%s does not own table %s.%s, so it cannot add columns", c.role, t.schema, t.name)
 		case t.schema != ownSchema && unkeyed:
 			usable = false
-			c.found(Advice, fmt.Sprintf("create unique index concurrently on %s (id);", t.quoted()),
+			c.findings.Add(doctor.Warning, fmt.Sprintf("create unique index concurrently on %s (id);", t.quoted()),
 				"table %s.%s has no unique index on id: loading gets slower as it grows", t.schema, t.name)
 		}
 		return nil
 	})
 	if err == nil && usable && number > 0 {
-		c.fine("%d tables are there, and %s can write into them and add columns", number, c.role)
+		c.findings.OK("%d tables are there, and %s can write into them and add columns", number, c.role)
 	}
 	return err
 }
@@ -223,7 +208,7 @@ func (c *checker) readers(ctx context.Context, readers, schemas []string) error 
 			return err
 		}
 		if !exists {
-			c.found(Advice, fmt.Sprintf("create role %s login;", quoteName(reader)), "reader %s does not exist", reader)
+			c.findings.Add(doctor.Warning, fmt.Sprintf("create role %s login;", quoteName(reader)), "reader %s does not exist", reader)
 			continue
 		}
 		unreadable, err := c.unreadable(ctx, reader, schemas)
@@ -231,10 +216,10 @@ func (c *checker) readers(ctx context.Context, readers, schemas []string) error 
 			return err
 		}
 		for _, schema := range unreadable {
-			c.found(Advice, strings.Join(grants(schema, reader), "; ")+";", "reader %s may not read all of schema %s", reader, schema)
+			c.findings.Add(doctor.Warning, strings.Join(grants(schema, reader), "; ")+";", "reader %s may not read all of schema %s", reader, schema)
 		}
 		if len(unreadable) == 0 {
-			c.fine("reader %s exists, and may read what is there", reader)
+			c.findings.OK("reader %s exists, and may read what is there", reader)
 		}
 	}
 	return nil

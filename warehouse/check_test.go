@@ -5,29 +5,30 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/verobridge/verobridge/internal/doctor"
 	"github.com/verobridge/verobridge/internal/pgtest"
 )
 
 // findings returns what is not fine, by its cure.
-func findings(t *testing.T, o Options) map[string]Level {
+func findings(t *testing.T, o Options) map[string]doctor.Level {
 	t.Helper()
 	all, err := Check(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cures := map[string]Level{}
+	cures := map[string]doctor.Level{}
 	for _, f := range all {
-		if (f.Cure == "") != (f.Level == Fine) {
-			t.Errorf("%q has level %d and the cure %q", f.What, f.Level, f.Cure)
+		if (f.Cure == "") != (f.Level == doctor.OK) {
+			t.Errorf("%q has level %s and the cure %q", f.What, f.Level, f.Cure)
 		}
-		if f.Level != Fine {
+		if f.Level != doctor.OK {
 			cures[f.Cure] = f.Level
 		}
 	}
 	// The tests' server is fast rather than safe.
 	for cure := range cures {
 		if strings.Contains(cure, "alter system") || strings.Contains(cure, "synchronous_commit") {
-			if cures[cure] != Advice {
+			if cures[cure] != doctor.Warning {
 				t.Errorf("%q is no advice", cure)
 			}
 			delete(cures, cure)
@@ -73,15 +74,15 @@ func TestCuresCure(t *testing.T) {
 	}
 	admin.exec("revoke insert on verobridge.loads from " + role)
 	admin.exec("alter table verobridge.loads owner to current_user")
-	if got := findings(t, o)[`grant select, insert, update, delete on "verobridge"."loads" to "`+role+`";`]; got != Problem {
-		t.Errorf("a table of its own that it may not write is %d, want a problem", got)
+	if got := findings(t, o)[`grant select, insert, update, delete on "verobridge"."loads" to "`+role+`";`]; got != doctor.Error {
+		t.Errorf("a table of its own that it may not write is %q, want a problem", got)
 	}
 }
 
 func TestCheckFindsMissingReaders(t *testing.T) {
 	t.Parallel()
 	got := findings(t, Options{URL: pgtest.Database(t), Readers: []string{"no such role"}})
-	if got[`create role "no such role" login;`] != Advice {
+	if got[`create role "no such role" login;`] != doctor.Warning {
 		t.Errorf("findings are %v", got)
 	}
 }
@@ -99,8 +100,8 @@ func TestCheckFindsReadersWithoutRights(t *testing.T) {
 		t.Errorf("findings are %v", cures)
 	}
 	for cure, level := range cures {
-		if level != Advice || !strings.Contains(cure, "grant select on all tables") {
-			t.Errorf("%q has level %d", cure, level)
+		if level != doctor.Warning || !strings.Contains(cure, "grant select on all tables") {
+			t.Errorf("%q has level %s", cure, level)
 		}
 		f.exec(cure)
 	}

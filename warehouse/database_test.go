@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/verobridge/verobridge/internal/delivery"
+	"github.com/verobridge/verobridge/internal/doctor"
 	"github.com/verobridge/verobridge/internal/pgtest"
 	"github.com/verobridge/verobridge/internal/pgversion"
 )
@@ -88,7 +89,7 @@ func doEverything(t *testing.T, url string) {
 		t.Fatal(err)
 	}
 	for _, finding := range findings {
-		if finding.Level == Problem {
+		if finding.Level == doctor.Error {
 			t.Error(fmt.Sprint("check finds ", finding.What))
 		}
 	}

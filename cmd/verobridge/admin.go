@@ -16,6 +16,9 @@ import (
 // readyTimeout bounds what one look at /readyz asks of Postgres.
 const readyTimeout = 2 * time.Second
 
+// partReady is what /readyz says of a part with which all is well.
+const partReady = "ready"
+
 // adminHandler serves what operators and their monitoring look at: the console
 // for people, the rest for programs. Health is open, since platforms probe it
 // without a password; everything else is not where a password is set.
@@ -40,7 +43,7 @@ func (b *bridge) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
 	status := http.StatusOK
-	parts := map[string]string{"spool": "ready", "warehouse": "ready"}
+	parts := map[string]string{"spool": partReady, "warehouse": partReady}
 	if left, behind, soon := b.spool.FullIn(); soon {
 		parts["spool"] = fmt.Sprintf("ready; at the present rate it is full in %s, for %s is behind", left.Round(time.Minute), behind)
 	}

@@ -41,14 +41,27 @@ func (f *adminFlags) client(env environment) (*adminClient, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w\nOr name the admin address of the running bridge with --admin", err)
 	}
-	host, port, err := net.SplitHostPort(s.Admin.Listen)
-	if err != nil {
+	return s.adminClient()
+}
+
+// adminClient returns a client of the bridge that runs with the settings.
+func (s settings) adminClient() (*adminClient, error) {
+	if _, _, err := net.SplitHostPort(s.Admin.Listen); err != nil {
 		return nil, fmt.Errorf("the setting admin.listen: %w", err)
+	}
+	return &adminClient{url: "http://" + nearAddress(s.Admin.Listen), password: s.Admin.Password}, nil
+}
+
+// nearAddress is where a listener on this machine is to be reached from it.
+func nearAddress(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return listen
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	return &adminClient{url: "http://" + net.JoinHostPort(host, port), password: s.Admin.Password}, nil
+	return net.JoinHostPort(host, port)
 }
 
 // adminClient asks the admin address of the running bridge.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"sync"
 
@@ -123,7 +122,7 @@ func (b *bridge) destinations() []string {
 func (b *bridge) openSpool(ctx context.Context) error {
 	var err error
 	b.spool, err = spool.Open(ctx, spool.Options{
-		Dir:          filepath.Join(b.settings.DataDir, "spool"),
+		Dir:          b.settings.spoolDir(),
 		URL:          b.settings.NATS.URL,
 		Replicas:     b.settings.NATS.Replicas,
 		Destinations: b.destinations(),
@@ -190,17 +189,7 @@ func (b *bridge) prepareWarehouse(ctx context.Context) {
 func (b *bridge) newDestination(d destinationSettings) (delivery.Destination, error) {
 	switch d.Type {
 	case typeSegment:
-		return outbound.NewSegment(outbound.SegmentOptions{
-			Name:         d.Name,
-			URL:          d.URL,
-			AllowPrivate: d.AllowPrivate,
-			WriteKey:     d.WriteKey,
-			Consent:      d.Consent,
-			Timeout:      orZero(d.Timeout),
-			Rate:         d.Rate,
-			Logger:       b.log,
-			Registerer:   b.metrics,
-		})
+		return b.newSegment(d)
 	default:
 		v, err := b.newVero(d)
 		if err != nil {
@@ -209,6 +198,20 @@ func (b *bridge) newDestination(d destinationSettings) (delivery.Destination, er
 		b.forgetters[d.Name] = v.Forget
 		return b.resolve(v, d)
 	}
+}
+
+func (b *bridge) newSegment(d destinationSettings) (*outbound.Segment, error) {
+	return outbound.NewSegment(outbound.SegmentOptions{
+		Name:         d.Name,
+		URL:          d.URL,
+		AllowPrivate: d.AllowPrivate,
+		WriteKey:     d.WriteKey,
+		Consent:      d.Consent,
+		Timeout:      orZero(d.Timeout),
+		Rate:         d.Rate,
+		Logger:       b.log,
+		Registerer:   b.metrics,
+	})
 }
 
 // orZero returns the value of a setting, zero where it is not set.

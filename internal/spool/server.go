@@ -20,6 +20,9 @@ import (
 // through once.
 const startTimeout = 2 * time.Minute
 
+// lockFile is what the process holds locked to which a directory belongs.
+const lockFile = "lock"
+
 // lockTimeout is how long to wait for the directory of another process.
 const lockTimeout = 2 * time.Second
 
@@ -33,7 +36,7 @@ func startEmbedded(ctx context.Context, dir string, log *slog.Logger) (*embedded
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make data_dir: %w", err)
 	}
-	lock := flock.New(filepath.Join(dir, "lock"))
+	lock := flock.New(filepath.Join(dir, lockFile))
 	// One that was killed a moment ago may still be on its way out.
 	waiting, cancel := context.WithTimeout(ctx, lockTimeout)
 	defer cancel()
