@@ -101,6 +101,9 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		f = &failure{status: http.StatusInternalServerError, code: "internal_error", message: "verobridge made a mistake", cause: err}
 	}
 	h.log.Log(r.Context(), levelOf(err), "request not accepted", "route", route(r), "error", err)
+	var seen *seenRequest
+	_ = errors.As(err, &seen) // nil where nothing was read
+	h.remember(r, f, seen)
 	body, err := json.Marshal(struct {
 		Success bool   `json:"success"`
 		Error   string `json:"error"`

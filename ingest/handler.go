@@ -75,6 +75,9 @@ type Options struct {
 	Logger *slog.Logger
 	// Registerer takes the metrics. Defaults to none.
 	Registerer prometheus.Registerer
+	// Refusals remembers which requests were refused as a whole. Defaults to
+	// nobody.
+	Refusals *Refusals
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
 }
@@ -109,6 +112,8 @@ type handler struct {
 	metrics *metrics
 	now     func() time.Time
 
+	refusals *Refusals // nil: nobody remembers
+
 	router http.Handler
 }
 
@@ -128,6 +133,8 @@ func NewHandler(o Options) (http.Handler, error) {
 		maxBody: cmp.Or(o.MaxBodyBytes, defaultMaxBodyBytes),
 		log:     o.Logger,
 		now:     o.Now,
+
+		refusals: o.Refusals,
 	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)

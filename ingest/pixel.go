@@ -3,6 +3,7 @@ package ingest
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -23,6 +24,12 @@ const emptyGIF = "GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf
 func (h *handler) pixel(w http.ResponseWriter, r *http.Request) error {
 	if err := h.seen(r); err != nil {
 		h.log.Log(r.Context(), levelOf(err), "pixel not kept", "error", err)
+		var f *failure
+		var seen *seenRequest
+		if errors.As(err, &f) {
+			_ = errors.As(err, &seen) // nil where nothing was read
+			h.remember(r, f, seen)
+		}
 	}
 	w.Header().Set("Content-Type", "image/gif")
 	w.Header().Set("Cache-Control", "no-store")
@@ -35,9 +42,11 @@ func (h *handler) seen(r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	from, err := h.keys.authenticate(r, writeKey(gjson.ParseBytes(call)), queryKey(r))
+	parsed := gjson.ParseBytes(call)
+	keys := []string{writeKey(parsed), queryKey(r)}
+	from, err := h.keys.authenticate(r, keys...)
 	if err != nil {
-		return err
+		return refused(err, keys, parsed)
 	}
 	stamp := h.stamp(r, from.source, client)
 	stamp.Type = event.Type(mux.Vars(r)["type"])
@@ -47,7 +56,10 @@ func (h *handler) seen(r *http.Request) error {
 	}
 	held := h.memory.share()
 	defer held.release()
-	return h.store(r.Context(), from, []item{{raw: call, stamp: stamp}}, held)
+	if err := h.store(r.Context(), from, []item{{raw: call, stamp: stamp}}, held); err != nil {
+		return refused(err, keys, parsed)
+	}
+	return nil
 }
 
 // pixelCall reads the call in a pixel's query: as JSON in data, in base64 or

@@ -18,14 +18,16 @@ func (h *handler) single(kind event.Type, channel string) endpoint {
 		if err != nil {
 			return err
 		}
-		from, err := h.keys.authenticate(r, basicKey(r), writeKey(gjson.ParseBytes(body)), queryKey(r))
+		call := gjson.ParseBytes(body)
+		keys := []string{basicKey(r), writeKey(call), queryKey(r)}
+		from, err := h.keys.authenticate(r, keys...)
 		if err != nil {
-			return err
+			return refused(err, keys, call)
 		}
 		stamp := h.stamp(r, from.source, channel)
 		stamp.Type = kind
 		if err := h.store(r.Context(), from, []item{{raw: body, stamp: stamp}}, held); err != nil {
-			return err
+			return refused(err, keys, call)
 		}
 		succeed(w)
 		return nil
@@ -45,9 +47,10 @@ func (h *handler) batch(channel string) endpoint {
 		if err != nil {
 			return err
 		}
-		from, err := h.keys.authenticate(r, append(append([]string{basicKey(r), sent.writeKey}, sent.callKeys()...), queryKey(r))...)
+		keys := append(append([]string{basicKey(r), sent.writeKey}, sent.callKeys()...), queryKey(r))
+		from, err := h.keys.authenticate(r, keys...)
 		if err != nil {
-			return err
+			return refused(err, keys, sent.parsed()...)
 		}
 		stamp := h.stamp(r, from.source, channel)
 		stamp.SentAt, stamp.Context, stamp.Integrations = sent.sentAt, sent.context, sent.integrations
@@ -59,7 +62,7 @@ func (h *handler) batch(channel string) endpoint {
 			}
 		}
 		if err := h.store(r.Context(), from, items, held); err != nil {
-			return err
+			return refused(err, keys, sent.parsed()...)
 		}
 		succeed(w)
 		return nil
@@ -129,6 +132,15 @@ func openEnvelope(body []byte) (envelope, error) {
 		return sent, errTooMany
 	}
 	return sent, nil
+}
+
+// parsed returns the calls for reading single fields.
+func (e envelope) parsed() []gjson.Result {
+	calls := make([]gjson.Result, len(e.calls))
+	for i, c := range e.calls {
+		calls[i] = gjson.Parse(c.raw)
+	}
+	return calls
 }
 
 // callKeys returns the write keys that the calls carry themselves, each run of

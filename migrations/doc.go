@@ -10,6 +10,9 @@
 //	suppressions     each erased person, as salted hashes; suppression_salt
 //	erasures         the receipt of each erasure
 //	imports          how far imports of older data have come
+//	destinations     how each destination stands; sources, routes
+//	refusals         a sample of the requests refused as a whole
+//	unaccounted      a view of the events whose fate nobody knows: none
 //
 // A migration is one numbered SQL file, applied in one transaction and never
 // edited after a release. goose keeps the list of those applied in

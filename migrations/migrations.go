@@ -24,10 +24,12 @@ const versionTable = "verobridge.goose_db_version"
 // lockID names verobridge's advisory lock among those of a database ("vbmg").
 const lockID = 0x76626d67
 
-// tables are verobridge's own, as all migrations together leave them.
+// tables are verobridge's own, views among them, as all migrations together leave
+// them.
 var tables = []string{
 	"deliveries", "rejected_events", "loads",
 	"identities", "held_events", "suppressions", "suppression_salt", "erasures", "imports",
+	"destinations", "sources", "routes", "refusals", "unaccounted",
 }
 
 // Migration is one numbered change of verobridge's own tables.

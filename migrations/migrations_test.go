@@ -25,8 +25,21 @@ var contract = map[string][]string{
 	},
 	"rejected_events": {
 		"id text", "source text", "received_at timestamp with time zone", "reason text", "detail text", "body text",
+		"message_id text", "user_id text", "anonymous_id text",
 	},
-	"loads": {"schema text", "uuid_ts timestamp with time zone"},
+	"destinations": {
+		"name text", "type text", "state text", "reason text", "detail text", "since timestamp with time zone",
+		"behind_since timestamp with time zone", "complete_until timestamp with time zone",
+		"backlog_records bigint", "retrying_events bigint", "updated_at timestamp with time zone",
+	},
+	"sources": {"name text", "type text", "trust text", "schema text", "updated_at timestamp with time zone"},
+	"routes":  {"source text", "destination text", "since timestamp with time zone"},
+	"refusals": {
+		"id bigint", "at timestamp with time zone", "reason text", "detail text", "source text", "write_key text",
+		"message_ids ARRAY", "calls bigint", "requests bigint",
+	},
+	"unaccounted": {"source text", "message_id text", "destination text", "received_at timestamp with time zone"},
+	"loads":       {"schema text", "uuid_ts timestamp with time zone"},
 	"identities": {
 		"source text", "anonymous_id text", "user_id text", "linked_at timestamp with time zone",
 	},
@@ -101,7 +114,11 @@ func TestUpMakesDroppedTablesAgain(t *testing.T) {
 		if table == "rejected_events" {
 			continue
 		}
-		if _, err := conn.Exec(t.Context(), "drop table verobridge."+table); err != nil {
+		drop := "drop table verobridge." + table + " cascade"
+		if table == "unaccounted" {
+			drop = "drop view verobridge.unaccounted"
+		}
+		if _, err := conn.Exec(t.Context(), drop); err != nil {
 			t.Fatal(err)
 		}
 		up(t, url)

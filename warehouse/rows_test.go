@@ -103,7 +103,7 @@ func compareGolden(t *testing.T, file string, value any) {
 
 func TestRejectedRow(t *testing.T) {
 	t.Parallel()
-	e := event.Reject([]byte(`{"type":"tr`+"\x00"+`ack","writeKey":"secret"}`), event.Stamp{Source: "app", ReceivedAt: arrival},
+	e := event.Reject([]byte(`{"type":"tr`+"\x00"+`ack","messageId":"m1","userId":7,"writeKey":"secret"}`), event.Stamp{Source: "app", ReceivedAt: arrival},
 		&event.RejectError{Reason: event.ReasonNoEventName, Detail: "a track call needs a name"})
 	record, err := newMapper(segment).record(e)
 	if err != nil {
@@ -111,7 +111,8 @@ func TestRejectedRow(t *testing.T) {
 	}
 	want := []goldenRow{{Table: "verobridge.rejected_events", ID: e.ID, Cells: map[string]string{
 		"id": "text " + e.ID, "source": "text app", "received_at": "instant 2026-06-06T10:15:30.123456Z",
-		"reason": "text no_event_name", "detail": "text a track call needs a name", "body": `text {"type":"track"}`,
+		"reason": "text no_event_name", "detail": "text a track call needs a name", "body": `text {"type":"track","messageId":"m1","userId":7}`,
+		"message_id": "text m1", "user_id": "text 7",
 	}}}
 	var got []goldenRow
 	for i := range record.rows {

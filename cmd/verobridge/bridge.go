@@ -6,10 +6,12 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/verobridge/verobridge/ingest"
 	"github.com/verobridge/verobridge/internal/console"
 	"github.com/verobridge/verobridge/internal/delivery"
 	"github.com/verobridge/verobridge/internal/event"
@@ -41,6 +43,9 @@ type bridge struct {
 	loader   *warehouse.Loader
 	people   *people.People
 	console  *console.Console
+	refusals *ingest.Refusals
+	// started is since when all that comes in goes where the settings say.
+	started time.Time
 	// forgetters delete a person at a destination, by its name.
 	forgetters map[string]func(ctx context.Context, id string) error
 
@@ -56,6 +61,7 @@ func startBridge(ctx context.Context, s settings, log *slog.Logger) (*bridge, er
 	b := &bridge{
 		settings: s, log: log, metrics: prometheus.NewRegistry(), failed: make(chan error, 8),
 		forgetters: make(map[string]func(context.Context, string) error),
+		refusals:   ingest.NewRefusals(),
 	}
 	b.metrics.MustRegister(
 		collectors.NewGoCollector(),
@@ -132,6 +138,7 @@ func (b *bridge) openSpool(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	b.started = time.Now().UTC()
 	b.onStop(func(context.Context) error { return b.spool.Close() })
 	return nil
 }
@@ -160,6 +167,8 @@ func (b *bridge) startDeliveries(context.Context) error {
 	})
 	b.drain(func() error { return b.spool.Watch(ctx) })
 	b.drain(func() error { return b.spool.DrainReports(ctx, b.writeReports) })
+	b.drain(func() error { return b.spool.WatchStandings(ctx, b.writeState) })
+	b.drains.Go(func() { b.keepRefusals(ctx) })
 	for _, d := range destinations {
 		accept := b.accepts(d.Name())
 		b.drain(func() error {

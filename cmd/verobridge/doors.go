@@ -77,6 +77,7 @@ func (b *bridge) publicHandler() (http.Handler, error) {
 		AnalyticsDir:     b.settings.AnalyticsDir,
 		Logger:           b.log,
 		Registerer:       b.metrics,
+		Refusals:         b.refusals,
 	})
 }
 

@@ -123,6 +123,7 @@ func (d *drain) open(ctx context.Context) error {
 	if err := d.openLane(ctx); err != nil {
 		return err
 	}
+	d.noteRetrying()
 	stream, err := d.spool.js.Stream(ctx, d.feed.stream)
 	if err != nil {
 		return err

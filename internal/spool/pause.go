@@ -114,7 +114,7 @@ func (d *drain) prolong(ctx context.Context, items []item, outcomes []delivery.O
 	}
 	d.pause.failures++
 	d.pause.probeAt = d.clock.now().Add(max(first.After(), d.spool.o.Probe.wait(d.pause.failures)))
-	d.spool.metrics.pause(d.feed.reader, true)
+	d.notePause(first)
 	d.countDown()
 	return d.save(ctx)
 }
@@ -136,7 +136,7 @@ func (d *drain) resume() (suspects map[origin]delivery.Outcome) {
 		return nil
 	}
 	d.log.Info("destination answers again")
-	d.spool.metrics.pause(d.feed.reader, false)
+	d.noteResumed()
 	suspects = d.pause.suspects
 	d.countDown()
 	d.pause = pause{}

@@ -231,7 +231,7 @@ func (d *drain) settle(ctx context.Context, verdicts []verdict, resolved []deliv
 	}
 	verdicts = slices.DeleteFunc(verdicts, func(v verdict) bool { return kept[v.origin] })
 	d.spool.metrics.settled(d.destination.Name(), s.reports)
-	d.spool.metrics.wait(d.feed.reader, len(d.lane.events))
+	d.noteRetrying()
 	return d.conclude(ctx, verdicts)
 }
 

@@ -142,6 +142,9 @@ type Spool struct {
 	opened map[string]uint64    // the last record of each stream at the start
 	broken atomic.Bool          // the last record could not be written
 
+	liveMu sync.Mutex
+	live   map[string]live // by reader
+
 	failuresMu sync.Mutex
 	failures   map[string]failure // by subject, those whose last write failed
 
@@ -169,6 +172,7 @@ func Open(ctx context.Context, o Options) (*Spool, error) {
 		done:     make(map[string]uint64),
 		copied:   make(map[string]time.Time),
 		saves:    make(map[string]int),
+		live:     make(map[string]live),
 		failures: make(map[string]failure),
 		queue:    make(chan *pending),
 		closing:  make(chan struct{}),

@@ -17,7 +17,7 @@ const settlePatience = 2 * time.Minute
 
 // found is what there was, at the end, of what had been acknowledged.
 type found struct {
-	accepted, lost, duplicateRows, duplicateEffects, outOfOrder int
+	accepted, lost, duplicateRows, duplicateEffects, outOfOrder, unaccounted int
 	// examples are sentences about some of the lost.
 	examples []string
 }
@@ -67,7 +67,32 @@ func (w *world) compare(ctx context.Context) (found, error) {
 		}
 		f.duplicateRows += n
 	}
+	if f.unaccounted, err = unaccounted(ctx, conn); err != nil {
+		return found{}, fmt.Errorf("compare: %w", err)
+	}
 	return f, nil
+}
+
+// unaccounted waits until the bridge promises that every event has a report, and
+// counts those that have none all the same.
+func unaccounted(ctx context.Context, conn *pgx.Conn) (n int, err error) {
+	const promised = `
+		select coalesce(min(coalesce(d.complete_until, '-infinity')) > (select max(received_at) from verobridge.deliveries), false)
+		from verobridge.destinations d where d.state <> 'gone'`
+	for since := time.Now(); time.Since(since) < settlePatience; pause(ctx, 100*time.Millisecond) {
+		var all bool
+		if err := conn.QueryRow(ctx, promised).Scan(&all); err != nil {
+			return 0, err
+		}
+		if all {
+			err := conn.QueryRow(ctx, "select count(*) from verobridge.unaccounted").Scan(&n)
+			return n, err
+		}
+		if ctx.Err() != nil {
+			return 0, ctx.Err()
+		}
+	}
+	return 0, fmt.Errorf("within %s the bridge does not say that every event has a report", settlePatience)
 }
 
 func fillLedger(ctx context.Context, conn *pgx.Conn, ids []string) error {

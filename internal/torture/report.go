@@ -23,6 +23,7 @@ type Result struct {
 	DuplicateRows    int
 	DuplicateEffects int
 	OutOfOrder       int
+	Unaccounted      int           // events without a report where they were due, by the view of that name
 	LongestStall     time.Duration // in which no client got an answer 200
 	Took             time.Duration
 	// Examples are sentences about some of what was lost.
@@ -41,12 +42,13 @@ func (r Report) OK() bool {
 
 // OK says whether every promise was kept in the scenario.
 func (r Result) OK() bool {
-	return r.Lost == 0 && r.DuplicateRows == 0 && r.DuplicateEffects == 0 && r.OutOfOrder == 0
+	return r.Lost == 0 && r.DuplicateRows == 0 && r.DuplicateEffects == 0 && r.OutOfOrder == 0 && r.Unaccounted == 0
 }
 
 func (r *Result) found(f found, stall time.Duration) {
 	r.Accepted, r.Lost = f.accepted, f.lost
 	r.DuplicateRows, r.DuplicateEffects, r.OutOfOrder = f.duplicateRows, f.duplicateEffects, f.outOfOrder
+	r.Unaccounted = f.unaccounted
 	r.Examples, r.LongestStall = f.examples, stall
 }
 
@@ -58,6 +60,7 @@ func (r *Result) add(part Result) {
 	r.DuplicateRows += part.DuplicateRows
 	r.DuplicateEffects += part.DuplicateEffects
 	r.OutOfOrder += part.OutOfOrder
+	r.Unaccounted += part.Unaccounted
 	r.LongestStall = max(r.LongestStall, part.LongestStall)
 	r.Examples = append(r.Examples, part.Examples...)
 }
@@ -65,10 +68,10 @@ func (r *Result) add(part Result) {
 // Write writes the report as a table.
 func (r Report) Write(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "scenario\tcycles\taccepted\tlost\tduplicate rows\tduplicate effects\tout of order\tlongest stall\ttook\t")
+	fmt.Fprintln(table, "scenario\tcycles\taccepted\tlost\tduplicate rows\tduplicate effects\tout of order\tunaccounted\tlongest stall\ttook\t")
 	for _, s := range r.Results {
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%s\t%s\t\n", s.Scenario, s.Cycles, s.Accepted, s.Lost,
-			s.DuplicateRows, s.DuplicateEffects, s.OutOfOrder, s.LongestStall.Round(time.Millisecond), s.Took.Round(time.Second))
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%s\t%s\t\n", s.Scenario, s.Cycles, s.Accepted, s.Lost,
+			s.DuplicateRows, s.DuplicateEffects, s.OutOfOrder, s.Unaccounted, s.LongestStall.Round(time.Millisecond), s.Took.Round(time.Second))
 	}
 	if err := table.Flush(); err != nil {
 		return err
