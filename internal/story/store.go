@@ -48,6 +48,10 @@ type Store struct {
 	pool    *pgxpool.Pool
 	sources []Source
 	now     func() time.Time
+
+	emails   *snapshots[[]CampaignDay]
+	discards *snapshots[[]Discard]
+	stop     context.CancelFunc // what the snapshots ask
 }
 
 // Open makes a Store. It does not connect: the database may be down, and then
@@ -73,11 +77,18 @@ func Open(o Options) (*Store, error) {
 		source.Schema = cmp.Or(source.Schema, source.Name)
 		s.sources = append(s.sources, source)
 	}
+	closing, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	s.emails = &snapshots[[]CampaignDay]{ask: s.readEmails, now: s.now, closing: closing}
+	s.discards = &snapshots[[]Discard]{ask: s.readDiscards, now: s.now, closing: closing}
 	return s, nil
 }
 
-// Close ends all connections.
-func (s *Store) Close() { s.pool.Close() }
+// Close ends what is being asked, and all connections.
+func (s *Store) Close() {
+	s.stop()
+	s.pool.Close()
+}
 
 // read answers a question in one read-only transaction, which sees one state of
 // the database from its first statement to its last.
