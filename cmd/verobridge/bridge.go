@@ -72,6 +72,7 @@ func startBridge(ctx context.Context, s settings, log *slog.Logger) (*bridge, er
 		b.openPeople,
 		b.openSpool,
 		b.startDeliveries,
+		b.startRetention,
 		b.startHTTP,
 	} {
 		if err := part(ctx); err != nil {

@@ -87,6 +87,9 @@ type warehouseSettings struct {
 	// Connections is how many sources are loaded at the same time, 0 for as many
 	// as suit the machine.
 	Connections int `yaml:"connections"`
+	// DeliveriesRetention is how long it is kept what became of events, such as
+	// 90d, or forever.
+	DeliveriesRetention string `yaml:"deliveries_retention"`
 }
 
 // validate never shows the URL: a password may be in it, also in the wrong
@@ -107,6 +110,7 @@ func (w warehouseSettings) validate(problem problemFunc) {
 	if w.MaxColumns < leastColumns || w.MaxColumns > warehouse.MostColumns {
 		problem("warehouse.max_columns", "must be from %d to %d", leastColumns, warehouse.MostColumns)
 	}
+	w.validateRetention(problem)
 	const mostConnections = 64
 	if w.Connections < 0 || w.Connections > mostConnections {
 		problem("warehouse.connections", "must be from 1 to %d, or 0 for as many as suit the machine", mostConnections)
@@ -129,6 +133,8 @@ func defaultSettings() settings {
 		Warehouse: warehouseSettings{
 			Mode:       string(warehouse.ModeSegment),
 			MaxColumns: warehouse.DefaultMaxColumns,
+
+			DeliveriesRetention: defaultRetention,
 		},
 	}
 }

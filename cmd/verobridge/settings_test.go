@@ -202,7 +202,7 @@ destinations:
 		{"loop", "write_keys: [k2]", "write_keys: [k2], destinations: [vero]", `f.yaml:5: sources[1].destinations[0] would send Vero's own events back to Vero`},
 		{"type", "type: vero, auth", "type: nero, auth", `f.yaml:7: destinations[0].type must be vero or segment`},
 		{"not a list", "write_keys: [k1]", "write_keys: k1", `f.yaml:4: sources[0].write_keys must be a list`},
-		{"not a mapping", `warehouse: {url: "postgres://localhost/db"}`, "warehouse: postgres://localhost/db", `f.yaml:2: warehouse must hold keys: connections, max_columns, mode, readers, url`},
+		{"not a mapping", `warehouse: {url: "postgres://localhost/db"}`, "warehouse: postgres://localhost/db", `f.yaml:2: warehouse must hold keys: connections, deliveries_retention, max_columns, mode, readers, url`},
 		{"browser without origins", "write_keys: [k1]", "write_keys: [k1], trust: browser", `f.yaml:4: sources[0].origins is missing; list the origins of your pages`},
 		{"origin with a path", "write_keys: [k1]", `write_keys: [k1], origins: ["https://a.example/"]`, `f.yaml:4: sources[0].origins[0] must be a scheme and a host`},
 		{"events of a server", "write_keys: [k1]", "write_keys: [k1], events: [Signed Up]", `f.yaml:4: sources[0].events limits only a source with trust: browser`},
@@ -302,6 +302,26 @@ func TestSettingsFromEnvironment(t *testing.T) {
 		}
 		if _, err := loadSettings("", environmentOf(without)); err == nil || !strings.Contains(err.Error(), name+" is not set; set it to") {
 			t.Errorf("without %s: %v", name, err)
+		}
+	}
+}
+
+func TestRetentionSetting(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]time.Duration{"90d": 90 * 24 * time.Hour, "2160h": 90 * 24 * time.Hour, "forever": 0} {
+		s := defaultSettings()
+		s.Warehouse.DeliveriesRetention = text
+		if got, limited := s.Warehouse.retention(); got != want || limited != (text != "forever") {
+			t.Errorf("%s is %s, %t", text, got, limited)
+		}
+	}
+	for _, text := range []string{"7d", "0", "", "never", "-90d"} {
+		var problems []string
+		warehouseSettings{DeliveriesRetention: text}.validateRetention(func(path, format string, args ...any) {
+			problems = append(problems, path)
+		})
+		if len(problems) != 1 {
+			t.Errorf("%q has the problems %v", text, problems)
 		}
 	}
 }
