@@ -27,6 +27,7 @@ func (b *bridge) apiHandler() http.Handler {
 	replay := []string{"destination", "from", "to", "source", "event", "user", "force", "rate"}
 	person := []string{"user_id", "email", "anonymous_id"}
 	handle("GET /api/events", b.latestEvents, []string{"last", "source", "event", "user"})
+	handle("GET /api/tail", b.tail, []string{"last", "source", "event", "person"})
 	handle("GET /api/dead", b.deadLetters, letters)
 	handle("POST /api/dead/retry", b.takeDead(b.spool.Retry), taking)
 	handle("POST /api/dead/drop", b.takeDead(b.spool.Drop), taking)

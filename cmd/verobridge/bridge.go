@@ -15,6 +15,7 @@ import (
 	"github.com/verobridge/verobridge/internal/console"
 	"github.com/verobridge/verobridge/internal/delivery"
 	"github.com/verobridge/verobridge/internal/event"
+	"github.com/verobridge/verobridge/internal/live"
 	"github.com/verobridge/verobridge/internal/people"
 	"github.com/verobridge/verobridge/internal/spool"
 	"github.com/verobridge/verobridge/outbound"
@@ -42,6 +43,7 @@ type bridge struct {
 	spool    *spool.Spool
 	loader   *warehouse.Loader
 	people   *people.People
+	feed     *live.Feed
 	console  *console.Console
 	refusals *ingest.Refusals
 	// started is since when all that comes in goes where the settings say.
@@ -73,6 +75,7 @@ func startBridge(ctx context.Context, s settings, log *slog.Logger) (*bridge, er
 		b.openSpool,
 		b.startDeliveries,
 		b.startRetention,
+		b.openFeed,
 		b.startHTTP,
 	} {
 		if err := part(ctx); err != nil {

@@ -48,6 +48,7 @@ func (b *bridge) startHTTP(ctx context.Context) error {
 		return err
 	}
 	b.onStop(func(context.Context) error { // first, or the server would wait for who watches
+		b.feed.Close()
 		b.console.Close()
 		return nil
 	})

@@ -74,13 +74,13 @@ func TestStoriesEndWell(t *testing.T) {
 	for n := range *modelRuns {
 		t.Run(fmt.Sprint("seed ", seed+n), func(t *testing.T) {
 			t.Parallel()
-			live(t, stories().Example(seed+n))
+			liveThrough(t, stories().Example(seed+n))
 		})
 	}
 }
 
-// live goes through a story and checks how it ends.
-func live(t *testing.T, story []step) {
+// liveThrough goes through a story and checks how it ends.
+func liveThrough(t *testing.T, story []step) {
 	vero := mockvero.New(mockvero.Options{AuthToken: veroToken, Window: time.Hour})
 	refusals := &refusals{next: vero}
 	door := newDoor(t, refusals)
