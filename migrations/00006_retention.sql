@@ -5,5 +5,5 @@ create index if not exists deliveries_received_at_idx      on verobridge.deliver
 create index if not exists rejected_events_received_at_idx on verobridge.rejected_events (received_at);
 
 -- +goose Down
-drop index verobridge.rejected_events_received_at_idx;
-drop index verobridge.deliveries_received_at_idx;
+drop index if exists verobridge.rejected_events_received_at_idx;
+drop index if exists verobridge.deliveries_received_at_idx;
