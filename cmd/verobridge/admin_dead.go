@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/verobridge/verobridge/internal/console"
 	"github.com/verobridge/verobridge/internal/delivery"
 	"github.com/verobridge/verobridge/internal/spool"
 )
@@ -22,6 +23,10 @@ type letterFilter struct {
 	source, event, user string
 	since               time.Time
 	upTo, limit, picked int
+	// keys name single letters; received bounds the time of receipt, not before
+	// the first and before the second.
+	keys     []console.LetterKey
+	received [2]time.Time
 }
 
 // picksSome says whether a query picks dead letters at all, instead of taking all
@@ -66,7 +71,10 @@ func (f *letterFilter) pick(l spool.Letter) bool {
 		f.source != "" && f.source != r.Source ||
 		f.event != "" && f.event != r.Event ||
 		f.user != "" && f.user != r.UserID && f.user != r.AnonymousID ||
-		r.SettledAt.Before(f.since) {
+		r.SettledAt.Before(f.since) ||
+		len(f.keys) > 0 && !slices.Contains(f.keys, console.LetterKey{Source: r.Source, MessageID: l.ID(), Destination: r.Destination}) ||
+		r.ReceivedAt.Before(f.received[0]) ||
+		!f.received[1].IsZero() && !r.ReceivedAt.Before(f.received[1]) {
 		return false
 	}
 	f.picked++

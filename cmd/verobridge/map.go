@@ -202,13 +202,17 @@ func (o mapOptions) mapper(config string) (*mapper, error) {
 	case !slices.Contains(names, name):
 		return nil, fmt.Errorf("the settings have no destination %q of type vero; they have: %s", name, strings.Join(names, ", "))
 	}
-	d := s.Destinations[slices.IndexFunc(s.Destinations, func(d destinationSettings) bool { return d.Name == name })]
+	return newMapper(s, s.Destinations[slices.IndexFunc(s.Destinations, func(d destinationSettings) bool { return d.Name == name })])
+}
+
+// newMapper returns a destination of type vero that is only asked.
+func newMapper(s settings, d destinationSettings) (*mapper, error) {
 	b := &bridge{settings: s, log: slog.New(slog.DiscardHandler), metrics: prometheus.NewRegistry()}
 	vero, err := b.newVero(d)
 	if err != nil {
 		return nil, err
 	}
-	return &mapper{&preview.Mapper{Vero: vero, Accept: b.accepts(name), URL: strings.TrimSuffix(cmp.Or(d.URL, outbound.VeroURL), "/")}, s}, nil
+	return &mapper{&preview.Mapper{Vero: vero, Accept: b.accepts(d.Name), URL: strings.TrimSuffix(cmp.Or(d.URL, outbound.VeroURL), "/")}, s}, nil
 }
 
 // firstSource is the first one whose events go to the destination.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/gorilla/mux"
+
+	"github.com/verobridge/verobridge/internal/story"
 )
 
 //go:embed templates/*.html static/*
@@ -24,6 +26,16 @@ type Options struct {
 	Password string
 	// Version is shown on every page. Defaults to none.
 	Version string
+	// Sources and Destinations are the names of those in the settings, the
+	// warehouse among the destinations.
+	Sources, Destinations []string
+	// Story reads what happened. Required.
+	Story *story.Store
+	// DeadLetters are counted and sent again. Required.
+	DeadLetters DeadLetters
+	// Mapping says what Vero would get. Defaults to nothing, for settings without
+	// a destination of type vero.
+	Mapping Mapping
 	// Logger defaults to slog.Default().
 	Logger *slog.Logger
 	// Now is the clock. Defaults to time.Now.
@@ -84,6 +96,9 @@ func (c *Console) routes() http.Handler {
 	router.HandleFunc("/logout", c.logout).Methods(http.MethodPost)
 	for _, p := range c.pages() {
 		get(p.path, c.withSession(c.show(p)))
+		if p.posts {
+			router.HandleFunc(p.path, c.withSession(c.show(p))).Methods(http.MethodPost)
+		}
 	}
 	for _, a := range c.actions() {
 		router.HandleFunc(a.path, c.withSession(c.act(a))).Methods(http.MethodPost)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/verobridge/verobridge/internal/delivery"
+	"github.com/verobridge/verobridge/internal/story"
 )
 
 // functions are what templates say things with.
@@ -29,6 +30,14 @@ func (c *Console) functions() template.FuncMap {
 		"json":     formatJSON,
 		"sentence": func(r delivery.Reason) string { return r.Sentence() },
 		"spark":    sparkline,
+
+		"number":    func(n int64) string { return formatCount(int(n)) },
+		"rows":      formatRows,
+		"eventpath": eventPath,
+		"letterkey": letterKey,
+		"retriable": retriable,
+		"cause":     causeOf,
+		"repair":    repairCommand,
 	}
 }
 
@@ -43,6 +52,19 @@ func formatCount(n int) string {
 		digits = digits[:i] + "," + digits[i:]
 	}
 	return sign + digits
+}
+
+// formatRows writes a number of rows as well as it is known.
+func formatRows(n story.Count) string {
+	rows := formatCount(int(n.Rows))
+	switch n.Precision {
+	case story.About:
+		return "about " + rows
+	case story.AtLeast:
+		return rows + " or more"
+	default:
+		return rows
+	}
 }
 
 // formatRate writes how much there is a second.

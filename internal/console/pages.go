@@ -18,12 +18,20 @@ type page struct {
 	// data gets what the template shows. A *problem as its error says what the
 	// reader can do about it.
 	data func(r *http.Request) (any, error)
+	// posts says that forms may ask for it with more than fits into an address.
+	// It changes nothing all the same.
+	posts bool
 }
 
 // pages lists all pages, in the order of the navigation.
 func (c *Console) pages() []page {
 	return []page{
-		{"/", "overview", "Overview", "What flows, what waits, and what needs you.", "o", c.overview},
+		{path: "/", view: "overview", title: "Overview", about: "What flows, what waits, and what needs you.", key: "o", data: c.overview},
+		{path: "/deliveries", view: "deliveries", title: "Deliveries", about: "What became of each event at each destination, the newest first.", key: "d", data: c.deliveries},
+		{path: "/deliveries/retry", view: "retry", title: "Send dead letters again", data: c.confirmRetry, posts: true},
+		{path: "/emails", view: "emails", title: "Emails", about: "What became of the emails that Vero sent, by campaign and by day.", key: "e", data: c.emails},
+		{path: "/tables", view: "tables", title: "Tables", about: "What is in the warehouse, how fresh it is, and what did not fit.", key: "t", data: c.tables},
+		{path: "/mapping", view: "mapping", title: "Mapping", about: "What Vero would get of an event, and what each preset would make of it. Nothing is sent.", key: "m", data: c.mapping, posts: true},
 	}
 }
 
@@ -36,7 +44,9 @@ type action struct {
 
 // actions lists what the forms on the pages do.
 func (c *Console) actions() []action {
-	return nil
+	return []action{
+		{"/deliveries/retry/send", c.retry},
+	}
 }
 
 // stream is what a page is told while it is open, as server-sent events.

@@ -11,6 +11,7 @@ func (c *Console) show(p page) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), pageTimeout)
 		defer cancel()
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		data, err := p.data(r.WithContext(ctx))
 		if err != nil {
 			c.fail(w, r, err)
