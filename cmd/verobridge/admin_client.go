@@ -87,7 +87,12 @@ func (c *adminClient) lines(ctx context.Context, method, path string, query url.
 		return err
 	}
 	defer answer.Body.Close()
-	for decoder := json.NewDecoder(answer.Body); ; {
+	return readLines(answer.Body, each)
+}
+
+// readLines hands over the values of a list one by one, as they come.
+func readLines(list io.Reader, each func(json.RawMessage) error) error {
+	for decoder := json.NewDecoder(list); ; {
 		var line json.RawMessage
 		if err := decoder.Decode(&line); errors.Is(err, io.EOF) {
 			return nil

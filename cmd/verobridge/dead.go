@@ -111,7 +111,7 @@ func deadListCommand(admin *adminFlags, env environment) *cobra.Command {
 				n++
 				r := l.Report
 				_, err := fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.SettledAt.Local().Format(time.DateTime),
-					r.Destination, r.Status, r.Reason, orDash(r.Source), orDash(r.Event, string(r.Type)), orDash(r.UserID, r.AnonymousID), l.ID)
+					r.Destination, r.Status, r.Reason, orDash(r.Source), printable(orDash(r.Event, string(r.Type))), printable(orDash(r.UserID, r.AnonymousID)), printable(l.ID))
 				return err
 			})
 			if err != nil {

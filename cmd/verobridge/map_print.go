@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/verobridge/verobridge/internal/delivery"
 	"github.com/verobridge/verobridge/internal/preview"
@@ -23,7 +22,7 @@ func (p mapPrinter) mapped(m preview.Result) {
 		p.line(m)
 		return
 	}
-	fmt.Fprintln(p.out, p.paint(bold, headOf(m)))
+	fmt.Fprintln(p.out, paint(p.out, bold, headOf(m)))
 	for _, r := range m.Requests {
 		fmt.Fprintf(p.out, "  %s %s\n  %s\n", r.Method, r.URL, indented(r.Body))
 	}
@@ -42,15 +41,15 @@ func (p mapPrinter) difference(d mapDifference) {
 	case len(d.Changes) == 0:
 		return
 	}
-	fmt.Fprintln(p.out, p.paint(bold, headOf(d.Old)))
+	fmt.Fprintln(p.out, paint(p.out, bold, headOf(d.Old)))
 	for _, c := range d.Changes {
 		fmt.Fprintf(p.out, "  %s %s %s\n", c.Kind, c.Method, c.URL)
 		for _, f := range c.Fields {
 			if f.Old != nil {
-				fmt.Fprintln(p.out, p.paint(red, fmt.Sprintf("    - %s: %s", f.Path, f.Old)))
+				fmt.Fprintln(p.out, paint(p.out, red, fmt.Sprintf("    - %s: %s", f.Path, f.Old)))
 			}
 			if f.New != nil {
-				fmt.Fprintln(p.out, p.paint(green, fmt.Sprintf("    + %s: %s", f.Path, f.New)))
+				fmt.Fprintln(p.out, paint(p.out, green, fmt.Sprintf("    + %s: %s", f.Path, f.New)))
 			}
 		}
 	}
@@ -94,20 +93,4 @@ func indented(body []byte) string {
 		return string(body)
 	}
 	return b.String()
-}
-
-// The colours of a terminal.
-const (
-	bold  = "\x1b[1m"
-	red   = "\x1b[31m"
-	green = "\x1b[32m"
-	plain = "\x1b[0m"
-)
-
-// paint colours a text on a terminal, unless NO_COLOR asks for none.
-func (p mapPrinter) paint(colour, text string) string {
-	if !isTerminal(p.out) || os.Getenv("NO_COLOR") != "" {
-		return text
-	}
-	return colour + text + plain
 }
