@@ -1,18 +1,21 @@
 package ingest
 
 import (
-	"bytes"
 	"compress/gzip"
 	"errors"
 	"io"
 	"net/http"
 	"os"
 	"strings"
+	"time"
 )
 
-// maxTrusted is how much memory a body gets because its length is announced.
-// More is given as it arrives.
-const maxTrusted = 64 << 10
+// share returns the share of a request in the memory for all bodies.
+func (h *handler) share(w http.ResponseWriter) *share {
+	return h.memory.share(func() {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0)) // it is over now; without a connection there is nothing to end
+	})
+}
 
 // read returns the request's body as JSON that is valid, bounded and clean. The
 // content type is not looked at: browsers and Kotlin send text/plain, C# none.
@@ -44,17 +47,16 @@ func inflate(w http.ResponseWriter, r *http.Request, limit int64, held *share) (
 	default:
 		return nil, errEncoding
 	}
-	var buf bytes.Buffer
-	if r.ContentLength > 0 {
-		buf.Grow(int(min(r.ContentLength, maxTrusted)) + bytes.MinRead)
-	}
-	if _, err := buf.ReadFrom(held.reader(io.LimitReader(body, limit+1))); err != nil {
+	// The memory grows as the body arrives, whatever length was announced.
+	whole, err := io.ReadAll(held.reader(io.LimitReader(body, limit+1)))
+	if err != nil {
 		return nil, because(broken, err)
 	}
-	if int64(buf.Len()) > limit {
+	if int64(len(whole)) > limit {
 		return nil, errTooLarge
 	}
-	return buf.Bytes(), nil
+	held.arrived()
+	return whole, nil
 }
 
 // because says why a body could not be read.

@@ -27,7 +27,8 @@
 //	its page is of an origin that is     403
 //	not the source's
 //	its write key sent too much          429, Retry-After of at most 10 s
-//	too much is being read already       503, Retry-After: 1
+//	too much is being read already       503, Retry-After: 1; first to those whose
+//	                                     large bodies do not come to an end
 //	one event of it is not acceptable    200; the others are accepted, this one is
 //	                                     kept with its reason (event.Reject)
 //	the client hangs up                  what was read whole is kept all the same
@@ -41,7 +42,8 @@
 // are bounded by a multiple of the largest body, because each gets a copy of the
 // envelope's context. All bodies together, and the events made of them, are bounded
 // by the bytes that they take (memory.go), and nothing that a client announces
-// decides how much memory it gets. The server that the handler is mounted
+// decides how much memory it gets; when memory gets short, large bodies that are
+// slow to arrive give way to the others. The server that the handler is mounted
 // in has to bound the time that a client may take, and the size of its headers.
 //
 // # Who may send

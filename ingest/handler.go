@@ -105,7 +105,7 @@ type handler struct {
 	keys    keyring
 	spool   Appender
 	maxBody int64
-	memory  budget
+	memory  *budget
 	public  *url.URL // nil: as each request says
 	bundle  *bundle  // nil: not served
 	log     *slog.Logger

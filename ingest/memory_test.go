@@ -2,6 +2,7 @@ package ingest_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/verobridge/verobridge/ingest"
+	"github.com/verobridge/verobridge/internal/event"
 )
 
 // stall sends the start of a request and leaves it at that.
@@ -31,6 +33,22 @@ func (d door) stall(t *testing.T, announced, sent int) net.Conn {
 		t.Fatal(err)
 	}
 	return conn
+}
+
+// read returns the answer to what was sent on a connection.
+func read(t *testing.T, conn net.Conn) answer {
+	t.Helper()
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Error(err)
+		return answer{new(http.Response), ""}
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	return answer{res, string(body)}
 }
 
 // holds waits until the bodies that are held have so many bytes.
@@ -57,16 +75,47 @@ func holds(t *testing.T, registry *prometheus.Registry, bytes float64) {
 	}
 }
 
+// busy is a spool that takes its time with events named "Slow", until it is told
+// to go on.
+type busy struct {
+	memory
+	begun, goOn chan struct{}
+}
+
+func newBusy() *busy { return &busy{begun: make(chan struct{}), goOn: make(chan struct{})} }
+
+func (b *busy) Append(ctx context.Context, events ...event.Event) error {
+	if events[0].Name() == "Slow" {
+		b.begun <- struct{}{}
+		<-b.goOn
+	}
+	return b.memory.Append(ctx, events...)
+}
+
+// slowly posts an event of some size that the spool takes its time with. It
+// returns when the spool has it.
+func (b *busy) slowly(t *testing.T, d door, size int) (answered <-chan answer) {
+	t.Helper()
+	answers := make(chan answer, 1)
+	go func() { answers <- d.post(t, "/v1/track", sized("Slow", size)) }()
+	<-b.begun
+	return answers
+}
+
+func sized(name string, size int) string {
+	return fmt.Sprintf(`{"event":%q,"userId":"u","properties":{"s":%q}}`, name, strings.Repeat("x", size))
+}
+
 // Requests beyond what may be held at once are answered at once, and there is
 // room again when the others are gone.
 func TestBodiesShareTheirMemory(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
-	d := open(t, ingest.Options{MaxBodyBytes: 1 << 20, MaxBufferedBytes: 2 << 20, Registerer: registry})
-	large := order[:len(order)-1] + `,"properties":{"s":"` + strings.Repeat("x", 200<<10) + `"}}`
-	first, second := d.stall(t, 1<<20, 1<<20-1), d.stall(t, 1<<20, 1<<20-64<<10)
-	holds(t, registry, 2<<20-64<<10)
+	spool := newBusy()
+	d := open(t, ingest.Options{MaxBodyBytes: 1 << 20, MaxBufferedBytes: 2 << 20, Registerer: registry, Spool: spool})
+	slow := spool.slowly(t, d, 700<<10) // and as much for the event
 
+	large := sized("Large", 400<<10)
 	res := d.post(t, "/v1/track", large)
 	res.fails(t, http.StatusServiceUnavailable, "overloaded")
 	if got := res.Header.Get("Retry-After"); got != "1" {
@@ -74,10 +123,10 @@ func TestBodiesShareTheirMemory(t *testing.T) {
 	}
 	d.post(t, "/v1/track", order).succeeds(t) // what is small still fits
 
-	first.Close()
-	holds(t, registry, 1<<20-64<<10)
+	close(spool.goOn)
+	(<-slow).succeeds(t)
+	holds(t, registry, 0)
 	d.post(t, "/v1/track", large).succeeds(t)
-	second.Close()
 	holds(t, registry, 0)
 }
 
@@ -153,16 +202,15 @@ func TestEnvelopeIsNotAmplified(t *testing.T) {
 func TestEventsShareTheMemory(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
-	d := open(t, ingest.Options{MaxBodyBytes: 1 << 20, MaxBufferedBytes: 5 << 20, Registerer: registry})
+	spool := newBusy()
+	d := open(t, ingest.Options{MaxBodyBytes: 1 << 20, MaxBufferedBytes: 5 << 20, Registerer: registry, Spool: spool})
 	body := envelope(100, 35<<10, false) // makes 3.4 MiB of events
-	stalled := d.stall(t, 1<<20, 1<<20-1)
-	d.stall(t, 1<<20, 1<<20-1)
-	holds(t, registry, 2<<20)
+	slow := spool.slowly(t, d, 1000<<10)
 	d.post(t, "/v1/batch", body).fails(t, http.StatusServiceUnavailable, "overloaded")
-	stalled.Close()
-	holds(t, registry, 1<<20)
+	close(spool.goOn)
+	(<-slow).succeeds(t)
 	d.post(t, "/v1/batch", body).succeeds(t)
-	holds(t, registry, 1<<20)
+	holds(t, registry, 0)
 }
 
 // A body that does not arrive in time is no reason to drop it: the client is
@@ -178,14 +226,48 @@ func TestSlowBody(t *testing.T) {
 	srv.Start()
 	t.Cleanup(srv.Close)
 	conn := door{Server: srv}.stall(t, 1000, 10)
-	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
+	read(t, conn).fails(t, http.StatusServiceUnavailable, "body_too_slow")
+}
+
+// While memory is short, those who send much and leave out the end are given up,
+// and a client that is quick does not notice them.
+func TestBodiesThatNeverEndAreGivenUp(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	d := open(t, ingest.Options{MaxBodyBytes: 1 << 20, MaxBufferedBytes: 5 << 20, Registerer: registry})
+	var stalled []net.Conn
+	for range 3 {
+		stalled = append(stalled, d.stall(t, 1<<20, 1<<20-1))
 	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
+	phone := d.stall(t, 1<<20, 100)
+	holds(t, registry, 3<<20+4<<10)
+	given := make(chan answer, 1)
+	go func() { given <- read(t, stalled[0]) }()
+	for waiting := true; waiting; { // until less than half is held
+		d.post(t, "/v1/track", order).succeeds(t)
+		select {
+		case got := <-given:
+			got.fails(t, http.StatusServiceUnavailable, "body_too_slow")
+			waiting = false
+		case <-time.After(10 * time.Millisecond):
+		}
 	}
-	answer{res, string(body)}.fails(t, http.StatusServiceUnavailable, "body_too_slow")
+	holds(t, registry, 2<<20+4<<10)
+	d.post(t, "/v1/track", order).succeeds(t)
+	if _, err := io.WriteString(phone, strings.Repeat(" ", 1000)); err != nil {
+		t.Errorf("who sends slowly, and little, was cut off: %v", err)
+	}
+	holds(t, registry, 2<<20+4<<10)
+}
+
+// However fast many large bodies come in that never end, there is room for the
+// others, at once.
+func TestLargeBodiesGiveWay(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	d := open(t, ingest.Options{MaxBodyBytes: 1 << 20, MaxBufferedBytes: 8 << 20, Registerer: registry})
+	for range 40 {
+		d.stall(t, 1<<20, 1<<20-1)
+		d.post(t, "/v1/track", sized("Small", 100<<10)).succeeds(t)
+	}
 }

@@ -54,7 +54,7 @@ func (h *handler) seen(r *http.Request) error {
 	if stamp.Context, err = json.Marshal(map[string]string{"userAgent": r.UserAgent()}); err != nil {
 		return err
 	}
-	held := h.memory.share()
+	held := h.memory.share(nil)
 	defer held.release()
 	if err := h.store(r.Context(), from, []item{{raw: call, stamp: stamp}}, held); err != nil {
 		return refused(err, keys, parsed)

@@ -12,7 +12,7 @@ import (
 // single accepts one call, of the type that its path names.
 func (h *handler) single(kind event.Type, channel string) endpoint {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		held := h.memory.share()
+		held := h.share(w)
 		defer held.release()
 		body, err := h.read(w, r, held)
 		if err != nil {
@@ -37,7 +37,7 @@ func (h *handler) single(kind event.Type, channel string) endpoint {
 // batch accepts many calls in one envelope, each of which says its own type.
 func (h *handler) batch(channel string) endpoint {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		held := h.memory.share()
+		held := h.share(w)
 		defer held.release()
 		body, err := h.read(w, r, held)
 		if err != nil {

@@ -19,7 +19,7 @@ func (h *handler) veroWebhook(w http.ResponseWriter, r *http.Request) error {
 	if !from.source.Vero {
 		return errNoVero
 	}
-	held := h.memory.share()
+	held := h.share(w)
 	defer held.release()
 	body, err := inflate(w, r, h.maxBody, held)
 	if err != nil {
