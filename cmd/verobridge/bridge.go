@@ -52,6 +52,7 @@ type bridge struct {
 	forgetters map[string]func(ctx context.Context, id string) error
 
 	publicAddr, adminAddr string
+	closedConnections     *prometheus.CounterVec
 	drains                sync.WaitGroup
 	failed                chan error // what ended a part that should run on
 	closers               []func(context.Context) error

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -10,7 +11,10 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/verobridge/verobridge/ingest"
+	"github.com/verobridge/verobridge/internal/connlimit"
 )
 
 // How long a client may take. The longest waits are those of phones with a bad
@@ -24,6 +28,10 @@ const (
 	// maxHeaderBytes is what browsers and proxies send at most, and one page
 	// with many cookies.
 	maxHeaderBytes = 32 << 10
+	// defaultConnections bounds those of each door. A request takes milliseconds,
+	// so that a tenth of them serves thousands of clients at the same time; the
+	// rest is for phones, and for those who mean no good.
+	defaultConnections = 4096
 )
 
 // startHTTP opens the two doors: the public one for SDKs and Vero, and the
@@ -44,6 +52,11 @@ func (b *bridge) startHTTP(ctx context.Context) error {
 	if err := b.openConsole(); err != nil {
 		return err
 	}
+	b.closedConnections = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "verobridge_connections_closed_total",
+		Help: "Connections closed because there were too many, by the setting of their listener.",
+	}, []string{"listener"})
+	b.metrics.MustRegister(b.closedConnections)
 	if b.adminAddr, err = b.listen(ctx, "admin.listen", b.settings.Admin.Listen, b.adminHandler(), nil); err != nil {
 		return err
 	}
@@ -90,6 +103,10 @@ func (b *bridge) listen(ctx context.Context, setting, address string, handler ht
 	if err != nil {
 		return "", fmt.Errorf("cannot listen on %s, the setting %s: %w", address, setting, err)
 	}
+	limiter := connlimit.New(connlimit.Options{
+		Limit:  cmp.Or(b.settings.Limits.Connections, defaultConnections),
+		Closed: b.closedConnections.WithLabelValues(setting),
+	})
 	server := &http.Server{
 		Handler:           handler,
 		TLSConfig:         secure,
@@ -98,6 +115,7 @@ func (b *bridge) listen(ctx context.Context, setting, address string, handler ht
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
+		ConnState:         limiter.Track,
 		ErrorLog:          slog.NewLogLogger(b.log.Handler(), slog.LevelDebug),
 	}
 	serve := server.Serve

@@ -55,6 +55,8 @@ func (t tlsSettings) validate(problem problemFunc) {
 type limitSettings struct {
 	BodyBytes     int64 `yaml:"body_bytes"`
 	BufferedBytes int64 `yaml:"buffered_bytes"`
+	// Connections is how many of them each listener holds.
+	Connections int `yaml:"connections"`
 }
 
 func (l limitSettings) validate(problem problemFunc) {
@@ -71,6 +73,10 @@ func (l limitSettings) validate(problem problemFunc) {
 	const bodies = 5 // one, and four times that for its events
 	if l.BufferedBytes != 0 && l.BufferedBytes < bodies*max(l.BodyBytes, leastBody) {
 		problem("limits.buffered_bytes", "must be at least %d times limits.body_bytes, or the largest batch never fits", bodies)
+	}
+	const leastConnections = 16
+	if l.Connections != 0 && l.Connections < leastConnections {
+		problem("limits.connections", "must be at least %d, or 0 for %d", leastConnections, defaultConnections)
 	}
 }
 

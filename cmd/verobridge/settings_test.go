@@ -50,7 +50,7 @@ func TestSettingsOfSources(t *testing.T) {
 public_url: https://events.example.com
 analytics_dir: /srv/analytics
 tls: {cert: c.pem, key: k.pem}
-limits: {body_bytes: 8000000, buffered_bytes: 64000000}
+limits: {body_bytes: 8000000, buffered_bytes: 64000000, connections: 500}
 warehouse: {url: "postgres://localhost/db"}
 sources:
   - name: web
@@ -78,7 +78,7 @@ destinations:
 	if diff := cmp.Diff(want, s.Sources); diff != "" {
 		t.Errorf("sources (-want +got):\n%s", diff)
 	}
-	if s.TLS != (tlsSettings{"c.pem", "k.pem"}) || s.Limits != (limitSettings{8_000_000, 64_000_000}) || s.PublicURL == "" || s.AnalyticsDir == "" {
+	if s.TLS != (tlsSettings{"c.pem", "k.pem"}) || s.Limits != (limitSettings{8_000_000, 64_000_000, 500}) || s.PublicURL == "" || s.AnalyticsDir == "" {
 		t.Errorf("settings are %+v", s)
 	}
 	browsers := (&bridge{settings: s}).browsers()
@@ -217,6 +217,7 @@ destinations:
 		{"small bodies", "warehouse:", "limits: {body_bytes: 1000}\nwarehouse:", `f.yaml:2: limits.body_bytes must be at least 512000`},
 		{"less than one body", "warehouse:", "limits: {body_bytes: 4000000, buffered_bytes: 1000000}\nwarehouse:", `f.yaml:2: limits.buffered_bytes must be at least 5 times limits.body_bytes`},
 		{"public URL", "warehouse:", "public_url: events.example.com\nwarehouse:", `f.yaml:2: public_url must look like https://events.example.com`},
+		{"few connections", "warehouse:", "limits: {connections: 3}\nwarehouse:", `f.yaml:2: limits.connections must be at least 16, or 0 for 4096`},
 		{"a size in words", "warehouse:", "limits: {body_bytes: 4 MiB}\nwarehouse:", `f.yaml:2: limits.body_bytes must be a whole number, such as 4194304, not "4 MiB"`},
 		{"a rate in words", "write_keys: [k2]", "write_keys: [k2], rate_limit: fast", `f.yaml:5: sources[1].rate_limit must be a number`},
 		{"no URL", "postgres://localhost/db", "hello", `f.yaml:2: warehouse.url must look like postgres://`},
