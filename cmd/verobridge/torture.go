@@ -57,6 +57,7 @@ what is expected in each case, and what was found.`,
 	cmd.Flags().IntVar(&o.Cycles, "cycles", 5, "how `often` each scenario does its harm")
 	cmd.Flags().Uint64Var(&o.Seed, "seed", 0, "`number` that decides the moments (default drawn at random, and printed)")
 	cmd.Flags().StringVar(&o.Dir, "dir", "", "`folder` for Postgres, settings and logs (default a temporary one, removed if all is well)")
+	cmd.AddCommand(attackCommand())
 	return cmd
 }
 

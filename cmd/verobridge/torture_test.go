@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,9 +15,10 @@ import (
 // meets a Postgres and a Vero that fail, again and again, and every event that it
 // acknowledged is in Postgres once and had its effect at Vero once, in order.
 func TestTortureLosesNothing(t *testing.T) {
-	const cycles = 5 // of each scenario
+	const cycles = 5                                                                                // of each scenario
+	faults := slices.DeleteFunc(torture.Names(), func(name string) bool { return name == "siege" }) // see TestSiege
 	report, err := torture.Run(t.Context(), torture.Options{
-		Binary: build(t), Cycles: cycles, Dir: t.TempDir(), Progress: t.Output(),
+		Scenarios: faults, Binary: build(t), Cycles: cycles, Dir: t.TempDir(), Progress: t.Output(),
 	})
 	var table bytes.Buffer
 	if problem := report.Write(&table); problem != nil {
@@ -26,8 +28,8 @@ func TestTortureLosesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(report.Results) != len(torture.Scenarios) {
-		t.Errorf("%d scenarios ran, want %d", len(report.Results), len(torture.Scenarios))
+	if len(report.Results) != len(faults) {
+		t.Errorf("%d scenarios ran, want %d", len(report.Results), len(faults))
 	}
 	for _, r := range report.Results {
 		if !r.OK() || r.Cycles != cycles || r.Accepted == 0 {

@@ -13,17 +13,21 @@ type ledger struct {
 	ids     map[string]bool
 	last    time.Time     // of the last acknowledgement
 	longest time.Duration // between two of them
+	// took is how long batches waited to be acknowledged, since somebody asked.
+	took []time.Duration
 }
 
 func newLedger() *ledger { return &ledger{ids: make(map[string]bool)} }
 
-// acknowledge notes that the bridge has taken events.
-func (l *ledger) acknowledge(ids []string) {
+// acknowledge notes that the bridge has taken events, and how long after they were
+// sent for the first time.
+func (l *ledger) acknowledge(ids []string, after time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, id := range ids {
 		l.ids[id] = true
 	}
+	l.took = append(l.took, after)
 	now := time.Now()
 	if !l.last.IsZero() {
 		l.longest = max(l.longest, now.Sub(l.last))
@@ -49,4 +53,14 @@ func (l *ledger) longestStall() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.longest
+}
+
+// takeLatencies returns how long the batches since the last call waited to be
+// acknowledged.
+func (l *ledger) takeLatencies() []time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	took := l.took
+	l.took = nil
+	return took
 }

@@ -44,13 +44,14 @@ func (w *world) startLoad(ctx context.Context) *load {
 func (w *world) send(ctx context.Context, client int) {
 	for n := 0; ctx.Err() == nil; n++ {
 		ids, body := batch(client, n)
+		sent := time.Now()
 		for !w.post(ctx, body) {
 			if ctx.Err() != nil {
 				return
 			}
 			pause(ctx, betweenTries)
 		}
-		w.ledger.acknowledge(ids)
+		w.ledger.acknowledge(ids, time.Since(sent))
 		pause(ctx, betweenBatches)
 	}
 }

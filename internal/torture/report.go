@@ -28,6 +28,8 @@ type Result struct {
 	Took             time.Duration
 	// Examples are sentences about some of what was lost.
 	Examples []string
+	// Siege is what clients noticed of one, nil in other scenarios.
+	Siege *Siege
 }
 
 // OK says whether every promise was kept.
@@ -41,7 +43,10 @@ func (r Report) OK() bool {
 }
 
 // OK says whether every promise was kept in the scenario.
-func (r Result) OK() bool {
+func (r Result) OK() bool { return r.Kept() && (r.Siege == nil || r.Siege.OK()) }
+
+// Kept says whether everything that was accepted was kept, once and in order.
+func (r Result) Kept() bool {
 	return r.Lost == 0 && r.DuplicateRows == 0 && r.DuplicateEffects == 0 && r.OutOfOrder == 0 && r.Unaccounted == 0
 }
 
@@ -63,6 +68,20 @@ func (r *Result) add(part Result) {
 	r.Unaccounted += part.Unaccounted
 	r.LongestStall = max(r.LongestStall, part.LongestStall)
 	r.Examples = append(r.Examples, part.Examples...)
+	r.addSiege(part.Siege)
+}
+
+func (r *Result) addSiege(part *Siege) {
+	switch {
+	case part == nil:
+	case r.Siege == nil:
+		r.Siege = part
+	default:
+		r.Siege.Quiet = append(r.Siege.Quiet, part.Quiet...)
+		r.Siege.Under = append(r.Siege.Under, part.Under...)
+		r.Siege.Memory = max(r.Siege.Memory, part.Memory)
+		r.Siege.Attacks.Add(part.Attacks)
+	}
 }
 
 // Write writes the report as a table.
@@ -79,6 +98,9 @@ func (r Report) Write(w io.Writer) error {
 	for _, s := range r.Results {
 		for _, example := range s.Examples {
 			fmt.Fprintf(w, "%s: %s\n", s.Scenario, example)
+		}
+		if s.Siege != nil {
+			fmt.Fprintf(w, "%s: %s\n%v\n", s.Scenario, s.Siege, s.Siege.Attacks)
 		}
 	}
 	_, err := fmt.Fprintf(w, "seed %d\n", r.Seed)

@@ -33,6 +33,7 @@ var Scenarios = []Scenario{
 	{"disk", "a disk that is full, or whose syncs fail, for a moment", prepareBadDisk},
 	{"postgres", "Postgres crashes, turns read-only, cuts or refuses connections, locks, is slow, takes rights away", simple(breakPostgres)},
 	{"vero", "Vero is away, resets connections after it took the event, hangs, throttles, fails, refuses", simple(breakVero)},
+	{"siege", "10,000 slow connections, bombs, forgeries and floods, while others are served", simple(besiege)},
 }
 
 // choose returns the scenarios of these names, all if there are none.

@@ -144,6 +144,7 @@ func (s Scenario) runWorld(ctx context.Context, o Options, dir string, p *rig.Po
 		return r, err
 	}
 	r.found(f, w.ledger.longestStall())
+	r.Siege = w.siege
 	return r, w.process.Stop()
 }
 

@@ -16,6 +16,9 @@ const (
 	appKey    = "torture-app-key"
 	veroKey   = "torture-vero-key"
 	veroToken = "torture-vero-token"
+	// webKey is in every page of webOrigin, so attackers have it.
+	webKey    = "torture-web-key"
+	webOrigin = "https://www.example.com"
 )
 
 // world is a bridge with all that is around it: clients, Postgres, Vero.
@@ -29,6 +32,7 @@ type world struct {
 	ledger   *ledger
 	http     *http.Client
 	random   *rand.Rand
+	siege    *Siege // what was measured of one, nil without
 	closers  []func() error
 }
 
@@ -60,10 +64,11 @@ func newWorld(ctx context.Context, binary, dir, dataDir string, p *rig.Postgres,
 		Settings: fmt.Sprintf(`
 sources:
   - {name: app, write_keys: [%q], destinations: [vero]}
+  - {name: web, write_keys: [%q], trust: browser, origins: [%q], rate_limit: 5, destinations: [vero]}
   - {name: vero, type: vero, write_keys: [%q]}
 destinations:
   - {name: vero, type: vero, auth_token: %q, url: %q, allow_private: true}
-`, appKey, veroKey, veroToken, veroURL+"/api/v2"),
+`, appKey, webKey, webOrigin, veroKey, veroToken, veroURL+"/api/v2"),
 	})
 	if err != nil {
 		return nil, err
