@@ -36,6 +36,7 @@ func (b *bridge) openConsole() error {
 		Story:        store,
 		DeadLetters:  consoleLetters{b.spool},
 		Mapping:      console.Mapping{Comparers: comparers, Latest: b.latestKnown},
+		State:        b.consoleState,
 		Logger:       b.log,
 	})
 	return err
@@ -127,6 +128,21 @@ func (l consoleLetters) CountLetters(ctx context.Context, f console.LetterFilter
 		return nil
 	})
 	return found, err
+}
+
+var errEnoughLetters = errors.New("enough dead letters")
+
+func (l consoleLetters) EachLetter(ctx context.Context, each func(destination string) bool) error {
+	err := l.spool.Letters(ctx, func(letter spool.Letter) error {
+		if !each(letter.Report.Destination) {
+			return errEnoughLetters
+		}
+		return nil
+	})
+	if errors.Is(err, errEnoughLetters) {
+		return nil
+	}
+	return err
 }
 
 func (l consoleLetters) RetryLetters(ctx context.Context, f console.LetterFilter) (int, error) {

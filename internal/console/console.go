@@ -6,6 +6,7 @@ import (
 	"embed"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -36,6 +37,8 @@ type Options struct {
 	// Mapping says what Vero would get. Defaults to nothing, for settings without
 	// a destination of type vero.
 	Mapping Mapping
+	// State says how the bridge stands. Defaults to nothing to show.
+	State func(ctx context.Context) (State, error)
 	// Logger defaults to slog.Default().
 	Logger *slog.Logger
 	// Now is the clock. Defaults to time.Now.
@@ -50,7 +53,10 @@ type Console struct {
 	sessions *sessions
 	assets   assets
 	views    map[string]*view
+	history  *history
+	letters  *letterCounter
 	handler  http.Handler
+	working  sync.WaitGroup
 	// closing ends what would go on by itself.
 	closing context.Context
 	close   context.CancelFunc
@@ -66,6 +72,8 @@ func New(o Options) (*Console, error) {
 		log:      cmp.Or(o.Logger, slog.Default()),
 		lock:     newLock(o.Password, o.Now),
 		sessions: newSessions(o.Now),
+		history:  newHistory(),
+		letters:  &letterCounter{letters: o.DeadLetters},
 	}
 	c.closing, c.close = context.WithCancel(context.Background())
 	var err error
@@ -76,11 +84,17 @@ func New(o Options) (*Console, error) {
 		return nil, err
 	}
 	c.handler = c.routes()
+	if o.State != nil {
+		c.working.Go(func() { c.history.sample(c.closing, o.State) })
+	}
 	return c, nil
 }
 
 // Close ends what is being watched live, so that a server can shut down.
-func (c *Console) Close() { c.close() }
+func (c *Console) Close() {
+	c.close()
+	c.working.Wait()
+}
 
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.handler.ServeHTTP(w, r) }
 

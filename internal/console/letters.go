@@ -10,6 +10,8 @@ import (
 
 // DeadLetters are the events that failed for good and are kept, to be sent again.
 type DeadLetters interface {
+	// EachLetter hands over the destination of each letter until each returns false.
+	EachLetter(ctx context.Context, each func(destination string) bool) error
 	// CountLetters counts those that match.
 	CountLetters(ctx context.Context, f LetterFilter) (LetterCount, error)
 	// RetryLetters queues those that match to be sent again, and returns how many

@@ -57,5 +57,7 @@ type stream struct {
 
 // streams lists what pages are told live.
 func (c *Console) streams() []stream {
-	return nil
+	return []stream{
+		{"/stream", c.streamOverview},
+	}
 }

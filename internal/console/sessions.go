@@ -63,6 +63,14 @@ func (s *sessions) use(token string) bool {
 	return true
 }
 
+// isOpen says whether a token is of an open session, without prolonging it.
+func (s *sessions) isOpen(token string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found, ok := s.open[sha256.Sum256([]byte(token))]
+	return ok && !found.over(s.now())
+}
+
 func (s *sessions) end(token string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -20,3 +20,49 @@ document.addEventListener("keydown", (event) => {
 
 // On a phone the navigation scrolls: show where we are.
 document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
+// Live parts: the server sends pieces of the page. One whose id is on the page takes
+// its place; a list item that is new goes to the top of the list. A part in which
+// somebody is, is left as it is. Nobody looks at a hidden tab: it listens to nothing.
+function place(piece, root) {
+  const known = document.getElementById(piece.id);
+  if (known) {
+    if (!known.contains(document.activeElement)) known.replaceWith(piece);
+    return;
+  }
+  const list = root.querySelector("[data-list]");
+  if (!list || !piece.matches("li")) return;
+  list.prepend(piece);
+  while (list.childElementCount > Number(list.dataset.list)) list.lastElementChild.remove();
+}
+
+function listen(root) {
+  let source = null;
+  const state = root.querySelector("[data-state]");
+  const say = (text) => state && (state.textContent = text);
+  const pause = root.querySelector("[data-pause]");
+  const wanted = () => !document.hidden && pause?.getAttribute("aria-pressed") !== "true";
+  const update = () => {
+    if (wanted() && !source) {
+      source = new EventSource(root.dataset.stream);
+      source.onopen = () => say("Live");
+      source.onerror = () => say(source?.readyState === EventSource.CLOSED ? "Ended: load the page again" : "Connecting…");
+      source.onmessage = (message) => {
+        const pieces = document.createElement("template");
+        pieces.innerHTML = message.data;
+        for (const piece of [...pieces.content.children]) place(piece, root);
+      };
+    } else if (!wanted() && source) {
+      source.close();
+      source = null;
+      say("Paused");
+    }
+  };
+  pause?.addEventListener("click", () => {
+    pause.setAttribute("aria-pressed", String(pause.getAttribute("aria-pressed") !== "true"));
+    update();
+  });
+  document.addEventListener("visibilitychange", update);
+  update();
+}
+document.querySelectorAll("[data-stream]").forEach(listen);
