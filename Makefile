@@ -39,7 +39,8 @@ lint: ## Vet, lint and check the format, changing nothing
 fmt: ## Format the code
 	$(TOOL) gofumpt -w .
 
-bench: postgres ## Run the benchmarks, BENCHTIME=1x to see only that they run
+bench: postgres build ## Measure the program beside the machine's limits, then its parts, BENCHTIME=1x to see only that they run
+	./bin/verobridge bench --short
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(or $(BENCHTIME),1s) ./...
 
 fuzz: ## Fuzz every door, FUZZTIME each
