@@ -63,7 +63,7 @@ func TestSpecialNumbers(t *testing.T) {
 			t.Errorf("%s takes %s as %q, %v; want %v", c.typ, c.text, input, ok, c.fits)
 		}
 	}
-	if got := (value{decimal, notANumber}).json(); got != `"NaN"` {
+	if got := (value{kind: decimal, text: notANumber}).json(); got != `"NaN"` {
 		t.Errorf("NaN as JSON is %s", got)
 	}
 	if fitsNumeric("12a") || fitsNumeric(strings.Repeat("x", 3)) {

@@ -23,11 +23,17 @@ type chunk struct {
 	panicked any // what the mapping panicked with
 }
 
-// mapAhead maps a batch ahead of who takes its chunks. Events that have no rows
-// get their outcomes and are left out.
+// mapAhead maps a batch, always one chunk ahead of who takes them. Events that
+// have no rows get their outcomes and are left out. A chunk is gone when the next
+// is taken.
 func (l *Loader) mapAhead(batch []event.Event, outcomes []delivery.Outcome) iter.Seq[chunk] {
 	return func(yield func(chunk) bool) {
-		chunks := make(chan chunk, len(batch)/firstChunk+2) // room for all, so nobody waits in vain
+		chunks := make(chan chunk)
+		defer l.forgetMapped()
+		defer func() {
+			for range chunks { // what is left, or the mapping would wait for ever
+			}
+		}()
 		go func() {
 			defer close(chunks)
 			// The spool takes care of a panic, but not of one in a goroutine.
@@ -36,12 +42,14 @@ func (l *Loader) mapAhead(batch []event.Event, outcomes []delivery.Outcome) iter
 					chunks <- chunk{panicked: p}
 				}
 			}()
-			mapper := newMapper(l.shape)
-			for size := firstChunk; len(batch) > 0; size = min(2*size, largestChunk) {
-				n := min(size, len(batch))
-				items := mapper.items(batch[:n], outcomes[:n])
+			for n, size := 0, firstChunk; len(batch) > 0; n, size = n+1, min(2*size, largestChunk) {
+				some := min(size, len(batch))
+				// When a chunk is taken the one before it is done, and its memory free.
+				l.mapper.memory = &l.memories[n%len(l.memories)]
+				l.mapper.memory.reset()
+				items := l.mapper.items(batch[:some], outcomes[:some])
 				chunks <- chunk{items: items, parts: l.partsOf(items)}
-				batch, outcomes = batch[n:], outcomes[n:]
+				batch, outcomes = batch[some:], outcomes[some:]
 			}
 		}()
 		for c := range chunks {
@@ -52,6 +60,14 @@ func (l *Loader) mapAhead(batch []event.Event, outcomes []delivery.Outcome) iter
 				return
 			}
 		}
+	}
+}
+
+// forgetMapped lets go of what was mapped, or the bodies of the events would be
+// kept.
+func (l *Loader) forgetMapped() {
+	for i := range l.memories {
+		l.memories[i].reset()
 	}
 }
 
@@ -66,7 +82,9 @@ func (m *mapper) items(events []event.Event, outcomes []delivery.Outcome) []*ite
 		case err != nil:
 			outcomes[i] = delivery.Dead(delivery.ReasonUnreadable, err)
 		default:
-			items = append(items, &item{event: e, record: record, outcome: &outcomes[i]})
+			it := &m.memory.items.take(1)[0]
+			*it = item{event: e, record: record, outcome: &outcomes[i]}
+			items = append(items, it)
 		}
 	}
 	return items

@@ -60,7 +60,8 @@ func TestPanicReachesTheCaller(t *testing.T) {
 			t.Error("no panic")
 		}
 	}()
-	for range (&Loader{shape: segment}).mapAhead(make([]event.Event, 1), nil) { // an outcome too few
+	l := open(t, Options{}).Loader
+	for range l.mapAhead(make([]event.Event, 1), nil) { // an outcome too few
 		t.Error("mapped")
 	}
 }

@@ -66,8 +66,9 @@ func (r *relation) form(column string) (form, bool) {
 // key returns an id as the key column holds it, nil if it cannot.
 func (r *relation) key(id string) *string {
 	f, _ := r.form("id")
-	if input, ok := f.cast(value{text, id}); ok {
-		return &input
+	if in, ok := f.cast(value{kind: text, text: id}); ok {
+		literal := in.literal()
+		return &literal
 	}
 	return nil
 }

@@ -33,6 +33,6 @@ func (c *cells) set(column string, v value) {
 // text adds a string as a column's value, nothing for an empty one.
 func (c *cells) text(column, s string) {
 	if s != "" {
-		*c = append(*c, cell{column, value{text, cleanText(s)}})
+		*c = append(*c, cell{column, value{kind: text, text: cleanText(s)}})
 	}
 }

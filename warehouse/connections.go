@@ -20,7 +20,7 @@ func (l *Loader) beside() *Loader {
 		url: l.url, sources: l.sources, readers: l.readers, shape: l.shape, maxColumns: l.maxColumns,
 		lockTimeout: l.lockTimeout, lockPause: l.lockPause, loadTimeout: l.loadTimeout, budget: l.budget,
 		pace: pace{width: largestChunk}, logger: l.logger, metrics: l.metrics, now: l.now, pool: l.pool,
-		prepared: l.prepared, locked: make(map[table]lock),
+		prepared: l.prepared, locked: make(map[table]lock), mapper: newMapper(l.shape),
 	}
 	other.catalog.forget()
 	return other

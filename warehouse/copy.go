@@ -35,7 +35,7 @@ func (t *tuples) compare(ctx context.Context, tx pgx.Tx, name table) error {
 		return err
 	}
 	for i, field := range now.Fields {
-		if field.DataTypeOID != t.columns[i].form.wire.oid {
+		if field.DataTypeOID != t.columns[i].form.oid {
 			return errStale
 		}
 	}

@@ -182,7 +182,7 @@ func grants(schema, reader string) []string {
 // longer than the lock timeout.
 func (l *Loader) ddl(ctx context.Context, statements ...string) error {
 	return pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
-		if err := l.boundLocks(ctx, tx); err != nil {
+		if _, err := tx.Exec(ctx, l.boundLocks()); err != nil {
 			return err
 		}
 		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", ddlLock); err != nil {
@@ -198,9 +198,8 @@ func (l *Loader) ddl(ctx context.Context, statements ...string) error {
 }
 
 // boundLocks makes a transaction give up on locks that others hold for long.
-func (l *Loader) boundLocks(ctx context.Context, tx pgx.Tx) error {
-	_, err := tx.Exec(ctx, fmt.Sprintf("set local lock_timeout = %d", l.lockTimeout.Milliseconds()))
-	return err
+func (l *Loader) boundLocks() string {
+	return fmt.Sprintf("set local lock_timeout = %d", l.lockTimeout.Milliseconds())
 }
 
 // tableError is an error of one table.

@@ -48,15 +48,15 @@ func (in *insertion) copyDiscards(ctx context.Context) error {
 			into = newTuples(in.catalog.relation(table{schema, in.shape.discards}), nil)
 			bySchema[schema] = into
 		}
-		if into.rel.columns["uuid_ts"] != "" {
-			into.set(&cell{"uuid_ts", in.stamps[schema]})
+		if to := into.target("uuid_ts"); to.exists {
+			into.set(to, in.stamps[schema])
 		}
 		_, losers := into.fit(&row{own: cells{
-			{"table_name", value{text, d.row.table.name}},
-			{"row_id", value{text, d.row.id}},
-			{"column_name", value{text, d.column}},
-			{"column_value", value{text, d.value}},
-			{"reason", value{text, d.reason}},
+			{"table_name", value{kind: text, text: d.row.table.name}},
+			{"row_id", value{kind: text, text: d.row.id}},
+			{"column_name", value{kind: text, text: d.column}},
+			{"column_value", value{kind: text, text: d.value}},
+			{"reason", value{kind: text, text: d.reason}},
 			{"received_at", timeValue(d.row.receivedAt)},
 		}})
 		if losers != nil { // somebody made it otherwise

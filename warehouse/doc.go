@@ -6,7 +6,7 @@
 //	                   types, tables    table by itself   rows, users, discards
 //
 // What a key of an event becomes is worked out once (keys.go). Rows are cast to
-// their tables and written in COPY's binary format (tuples.go, wire.go). While
+// their tables and written in COPY's binary format (tuples.go, codec.go). While
 // Postgres works on one part of a batch the next is mapped (ahead.go).
 //
 // Each source has a schema; a call has the tables that Segment's documentation

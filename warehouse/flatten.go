@@ -12,8 +12,8 @@ import (
 // JSON text.
 const maxDepth = 16
 
-// field is a value of an object, with the key that it has there.
-type field struct {
+// member is a value of an object, with the key that it has there.
+type member struct {
 	key   *key
 	value value
 }
@@ -21,7 +21,7 @@ type field struct {
 // flattener flattens objects. Its memory serves one after the other.
 type flattener struct {
 	tree   *keyTree
-	fields []field
+	fields []member
 	// whole numbers the objects that were flattened, object all that were in
 	// them.
 	whole, object int
@@ -29,32 +29,23 @@ type flattener struct {
 	crowded bool
 }
 
-// flatten puts the values of an object into columns. The cells that it returns
-// have room for so many more.
+// flatten returns the values of an object, one for each column. They are valid
+// until the next call.
 //
 // Different keys may mean one column. The key that is the column's name wins,
 // else the first in sorted order, whatever the order was in the event. What the
 // others hold is returned as lost, if it differs.
-func (f *flattener) flatten(object gjson.Result, tree *keyTree, room int) (cells, []lost) {
+func (f *flattener) flatten(object gjson.Result, tree *keyTree) (fields []member, losers []lost) {
 	if tree.known > maxKeys {
 		tree.forget()
 	}
 	f.tree, f.fields, f.crowded = tree, f.fields[:0], false
 	f.whole++
 	f.collect(object, tree.root)
-	var losers []lost
 	if f.crowded {
 		losers = f.elect()
 	}
-	found := make(cells, 0, len(f.fields)+room)
-	for _, field := range f.fields {
-		if field.key.lost {
-			losers = append(losers, lost{field.key.column.name, field.value.text, lostName})
-			continue
-		}
-		found = append(found, cell{field.key.column.name, field.value})
-	}
-	return found, losers
+	return f.fields, losers
 }
 
 // collect adds the fields of the object that parent holds, and of the objects in
@@ -66,7 +57,7 @@ func (f *flattener) collect(object gjson.Result, parent *key) {
 	object.ForEach(func(name, v gjson.Result) bool {
 		k := f.tree.child(parent, name.Str)
 		if k.object == this {
-			f.fields = slices.DeleteFunc(f.fields, func(earlier field) bool { return earlier.key.within(k) })
+			f.fields = slices.DeleteFunc(f.fields, func(earlier member) bool { return earlier.key.within(k) })
 		}
 		k.object = this
 		if v.IsObject() && k.depth < maxDepth {
@@ -74,7 +65,7 @@ func (f *flattener) collect(object gjson.Result, parent *key) {
 		} else if value, ok := valueOf(v); ok && !f.tree.shape.skips(value) {
 			f.crowded = f.crowded || k.column.whole == f.whole
 			k.column.whole = f.whole
-			f.fields = append(f.fields, field{k, value})
+			f.fields = append(f.fields, member{k, value})
 		}
 		return true
 	})
@@ -82,7 +73,7 @@ func (f *flattener) collect(object gjson.Result, parent *key) {
 
 // elect leaves one field for each column, and returns what the others hold.
 func (f *flattener) elect() []lost {
-	slices.SortFunc(f.fields, func(a, b field) int {
+	slices.SortFunc(f.fields, func(a, b member) int {
 		return cmp.Or(strings.Compare(a.key.column.name, b.key.column.name), compareKeys(a.key, b.key))
 	})
 	var losers []lost

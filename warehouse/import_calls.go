@@ -103,6 +103,7 @@ func (im *Import) callsBatch(ctx context.Context, origin string, lines CallLines
 	if err != nil {
 		return false, err
 	}
+	im.mapper.memory.reset() // of the batch before
 	var batch []candidate
 	var broken error
 	for n, size := 0, 0; n < importLines && size < importBytes; n++ {

@@ -52,18 +52,18 @@ func (c sourceColumn) value(raw string) value {
 	raw = cleanText(raw)
 	switch c.adopted() {
 	case typeBigint, typeNumeric, "double precision", "real":
-		return value{kindOfNumber(raw), raw}
+		return value{kind: kindOfNumber(raw), text: raw}
 	case typeBoolean:
-		return value{boolean, map[string]string{"t": "true", "f": "false"}[raw]}
+		return value{kind: boolean, text: map[string]string{"t": "true", "f": "false"}[raw]}
 	case typeTimestamptz:
 		if t, ok := event.ParseTime(raw); ok {
 			return timeValue(t)
 		}
-		return value{text, raw}
+		return value{kind: text, text: raw}
 	case "json", typeJSONB:
-		return value{document, raw}
+		return value{kind: document, text: raw}
 	default:
-		return value{text, raw}
+		return value{kind: text, text: raw}
 	}
 }
 
@@ -124,7 +124,7 @@ func (t *sourceTable) item(source, schema string, raw [][]byte) *item {
 	name := t.into(found)
 	if t.renamed && t.has("event") && t.has("event_text") {
 		if said, ok := found.get("event_text"); ok {
-			found.set("event", value{text, t.shape.event(said.text).slug})
+			found.set("event", value{kind: text, text: t.shape.event(said.text).slug})
 		}
 	}
 	var received time.Time

@@ -33,20 +33,9 @@ func (im *Import) verify(ctx context.Context, items []*item, counts *ImportCount
 // present counts ids, those that the table's key can hold, and how many of them
 // the table has.
 func (l *Loader) present(ctx context.Context, t table, ids []string) (n TableCount, err error) {
-	l.mu.Lock()
-	_, err = l.catalog.read(ctx, l.pool, t.schema)
-	rel := l.catalog.relation(t)
-	l.mu.Unlock()
-	if err != nil || rel == nil {
+	typ, keys, err := l.keysOf(ctx, t, ids)
+	if err != nil || typ == "" {
 		return TableCount{Read: int64(len(ids))}, err
-	}
-	typ := rel.columns["id"]
-	form := typ.form()
-	keys := make([]string, 0, len(ids))
-	for _, id := range ids {
-		if key, ok := form.cast(value{text, id}); ok {
-			keys = append(keys, key)
-		}
 	}
 	sql := fmt.Sprintf("select count(*) from unnest($1::text[]::%s[]) k (id) where exists (select from %s t where t.id = k.id)",
 		typ, t.quoted())
@@ -59,4 +48,24 @@ func (l *Loader) present(ctx context.Context, t table, ids []string) (n TableCou
 		return tx.QueryRow(ctx, sql, keys).Scan(&n.Present)
 	})
 	return n, err
+}
+
+// keysOf returns the ids that a table's key can hold, and the key's type, none if
+// there is no such table.
+func (l *Loader) keysOf(ctx context.Context, t table, ids []string) (typ columnType, keys []string, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, err := l.catalog.read(ctx, l.pool, t.schema); err != nil {
+		return "", nil, err
+	}
+	rel := l.catalog.relation(t)
+	if rel == nil {
+		return "", nil, nil
+	}
+	for _, id := range ids {
+		if key := rel.key(id); key != nil {
+			keys = append(keys, *key)
+		}
+	}
+	return rel.columns["id"], keys, nil
 }

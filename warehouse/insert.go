@@ -14,7 +14,7 @@ func (l *Loader) insert(ctx context.Context, items []*item, parts []*part) error
 	if len(items) == 0 {
 		return nil
 	}
-	in := &insertion{Loader: l, items: items, parts: parts}
+	in := &insertion{Loader: l, items: items, parts: parts, written: make(map[string]int)}
 	err := pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
 		in.tx = tx
 		return in.run(ctx)
@@ -34,9 +34,9 @@ type insertion struct {
 	stamps map[string]value // the uuid_ts of the load, by schema
 	// repeated says that some of the rows were there already.
 	repeated bool
-	// written are the rows that got in, and those of calls that changed users or
-	// accounts.
-	written []*row
+	// written counts the rows that got in, and those of calls that changed users or
+	// accounts, by schema.
+	written map[string]int
 	// discards are what did not fit into them.
 	discards []loss
 }
@@ -52,13 +52,10 @@ func (in *insertion) run(ctx context.Context) error {
 	for schema, stamp := range stamps {
 		in.stamps[schema] = timeValue(stamp)
 	}
-	if err := in.boundLocks(ctx, in.tx); err != nil {
-		return err
-	}
 	// For thousands of ids Postgres would rather read a whole table than use
 	// its key for each. A table without a key looks so dear then that it
 	// would be worth compiling the query, which it is not.
-	if _, err := in.tx.Exec(ctx, "set local enable_seqscan = off; set local jit = off"); err != nil {
+	if _, err := in.tx.Exec(ctx, in.boundLocks()+"; set local enable_seqscan = off; set local jit = off"); err != nil {
 		return err
 	}
 	if err := in.leaveOutRepeated(ctx); err != nil {
@@ -75,40 +72,34 @@ func (in *insertion) run(ctx context.Context) error {
 	return in.copyDiscards(ctx)
 }
 
-// copyRows is how many rows are copied in one statement. It bounds how long
-// Postgres waits for the first ones.
-const copyRows = 1000
-
-// copyParts writes the rows of all tables. While Postgres works on some the next
-// are cast, but not before it has the first ones whole: on a machine with few
-// processors it would wait for them meanwhile.
+// copyParts writes the rows of all tables. While Postgres works on one table the
+// next is cast, but not before it has the first whole: on a machine with few
+// processors it would wait for that meanwhile.
 func (in *insertion) copyParts(ctx context.Context) error {
 	var copying sync.WaitGroup
 	defer copying.Wait()
 	var failed error
-	copies := 0
-	for _, p := range in.parts {
-		for some := range slices.Chunk(p.rows, copyRows) {
-			buf := &in.bufs[copies%len(in.bufs)]
-			copies++
-			into := newTuples(p.rel, *buf)
-			for _, r := range some {
-				in.fit(r, into)
-				into.end()
-			}
-			*buf = into.fields
-			copying.Wait()
-			if failed != nil {
-				return failed
-			}
-			sent := make(chan struct{})
-			copying.Go(func() {
-				if err := into.copyTo(ctx, in.tx, p.table, sync.OnceFunc(func() { close(sent) })); err != nil {
-					failed = &tableError{p.table, err}
-				}
-			})
-			<-sent
+	for i, p := range in.parts {
+		buf := &in.bufs[i%len(in.bufs)]
+		into := newTuples(p.rel, *buf)
+		into.rows = make([]extent, 0, len(p.rows))
+		for _, r := range p.rows {
+			in.fit(r, into)
+			into.end()
 		}
+		*buf = into.fields
+		in.written[p.table.schema] += len(p.rows)
+		copying.Wait()
+		if failed != nil {
+			return failed
+		}
+		sent := make(chan struct{})
+		copying.Go(func() {
+			if err := into.copyTo(ctx, in.tx, p.table, sync.OnceFunc(func() { close(sent) })); err != nil {
+				failed = &tableError{p.table, err}
+			}
+		})
+		<-sent
 	}
 	copying.Wait()
 	return failed
@@ -119,9 +110,8 @@ func (in *insertion) copyParts(ctx context.Context) error {
 func (in *insertion) fit(r *row, into *tuples) overflow {
 	over, losers := into.fit(r)
 	if _, ok := r.standard["uuid_ts"]; ok {
-		into.set(&cell{"uuid_ts", in.stamps[r.table.schema]})
+		into.set(into.target("uuid_ts"), in.stamps[r.table.schema])
 	}
-	in.written = append(in.written, r)
 	for _, v := range losers {
 		in.discards = append(in.discards, loss{r, v})
 	}
@@ -136,11 +126,7 @@ func (in *insertion) count() {
 	case in.wary > 0:
 		in.wary--
 	}
-	rows := make(map[string]int)
-	for _, r := range in.written {
-		rows[r.table.schema]++
-	}
-	for schema, n := range rows {
+	for schema, n := range in.written {
 		in.metrics.rows.WithLabelValues(schema).Add(float64(n))
 	}
 	for _, d := range in.discards {

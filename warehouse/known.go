@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -48,15 +47,10 @@ func (in *insertion) leaveOutRepeated(ctx context.Context) error {
 			return nil
 		})
 	}
+	if batch.Len() == 0 {
+		return nil
+	}
 	return in.tx.SendBatch(ctx, batch).Close()
-}
-
-// once returns the rows in the order of their ids. An id that comes twice counts
-// once, the first time. Sorted ids go to the key's index side by side.
-func once(rows []*row) []*row {
-	sorted := slices.Clone(rows)
-	slices.SortStableFunc(sorted, func(a, b *row) int { return strings.Compare(a.id, b.id) })
-	return slices.CompactFunc(sorted, func(a, b *row) bool { return a.id == b.id })
 }
 
 // keys are the ids of rows, as the key column of their table holds them, and

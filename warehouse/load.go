@@ -19,6 +19,18 @@ type item struct {
 	outcome *delivery.Outcome
 }
 
+// byID returns the items in the order of their rows' ids, those with the same in
+// theirs. Sorted ids go to a key's index side by side.
+func byID(items []*item) []*item {
+	id := func(it *item) string {
+		if len(it.record.rows) == 0 {
+			return ""
+		}
+		return it.record.rows[0].id
+	}
+	return slices.SortedStableFunc(slices.Values(items), func(a, b *item) int { return strings.Compare(id(a), id(b)) })
+}
+
 // uses says whether the item writes into a table.
 func (it *item) uses(t table) bool {
 	for _, r := range it.record.rows {

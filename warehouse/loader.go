@@ -91,8 +91,12 @@ type Loader struct {
 	catalog catalog
 	locked  map[table]lock
 	pace    pace
-	wary    int       // loads that look for known ids first
-	bufs    [2][]byte // memory of the rows that are copied, and of those that are next
+	wary    int // loads that look for known ids first
+	mapper  *mapper
+	// Memory of the chunk that is loaded and of the next one, and of its rows that
+	// are copied and of the next ones.
+	memories [2]memory
+	bufs     [2][]byte
 }
 
 // prepareTimeout is how long Deliver waits for migrations and for other loaders
@@ -144,6 +148,7 @@ func Open(_ context.Context, o Options) (*Loader, error) {
 		logger:      o.Logger, metrics: newMetrics(o.Registerer, bySchema), now: o.Now, pool: pool,
 		prepared: new(atomic.Bool),
 		locked:   make(map[table]lock),
+		mapper:   newMapper(shape),
 	}
 	if l.logger == nil {
 		l.logger = slog.New(slog.DiscardHandler)

@@ -36,7 +36,7 @@ func (o overflow) json() value {
 		b.WriteString(o[column].json())
 	}
 	b.WriteByte('}')
-	return value{document, b.String()}
+	return value{kind: document, text: b.String()}
 }
 
 // losers are the values as lost to a table that cannot take them.

@@ -15,6 +15,15 @@ type part struct {
 	rows []*row
 	// calls are those that bring a row of the table up to date.
 	calls []*item
+	// usual are the columns and kinds of a row's cells by place. Where a row has the
+	// same there as the one before, it needs nothing more.
+	usual []usual
+}
+
+// usual is what the cell at a place of its row is.
+type usual struct {
+	column string
+	kind   kind
 }
 
 // need is what a batch needs of a table.
@@ -37,14 +46,18 @@ func (l *Loader) partsOf(items []*item) []*part {
 		}
 		return p
 	}
-	for _, it := range items {
+	for _, it := range byID(items) {
 		for i := range it.record.rows {
 			r := &it.record.rows[i]
 			p := of(r.table, r.standard, it)
-			p.add(r)
-			p.rows = append(p.rows, r)
 			r.fresh = false
+			if last := len(p.rows) - 1; last < 0 || p.rows[last].id != r.id {
+				p.add(r)
+				p.rows = append(p.rows, r)
+			}
 		}
+	}
+	for _, it := range items {
 		if state := it.record.state; state != nil {
 			p := of(state.table, state.standard, it)
 			p.add(state)
@@ -54,21 +67,35 @@ func (l *Loader) partsOf(items []*item) []*part {
 			of(table{schema, l.shape.discards}, discardColumns, it)
 		}
 	}
-	for _, p := range parts {
-		p.rows = once(p.rows)
-	}
 	return slices.SortedFunc(maps.Values(parts), func(a, b *part) int { return compareTables(a.table, b.table) })
 }
 
 // add adds to the need what a row needs.
 func (p *part) add(r *row) {
-	for c := range r.cells() {
-		typ, before := c.value.columnType(), p.need.columns[c.column]
-		switch {
-		case before == "":
-			p.need.columns[c.column] = typ
-		case before != typ:
-			p.need.columns[c.column] = common(before, typ)
+	place := 0
+	for _, some := range [...]cells{r.common, r.own} {
+		for i := range some {
+			is := usual{some[i].column, some[i].value.kind}
+			switch {
+			case place == len(p.usual):
+				p.usual = append(p.usual, is)
+				p.need.add(is)
+			case p.usual[place] != is:
+				p.usual[place] = is
+				p.need.add(is)
+			}
+			place++
 		}
+	}
+}
+
+// add adds a column with a value of a kind.
+func (n *need) add(is usual) {
+	typ, before := is.kind.columnType(), n.columns[is.column]
+	switch {
+	case before == "":
+		n.columns[is.column] = typ
+	case before != typ:
+		n.columns[is.column] = common(before, typ)
 	}
 }

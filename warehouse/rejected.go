@@ -24,12 +24,12 @@ const maxRejectedID = 1024
 // the door gave it.
 func rejectedRecord(e event.Event) record {
 	c := cells{
-		{"id", value{text, cleanText(e.ID)}},
+		{"id", value{kind: text, text: cleanText(e.ID)}},
 		{"received_at", timeValue(e.ReceivedAt)},
-		{"source", value{text, cleanText(e.Source)}},
+		{"source", value{kind: text, text: cleanText(e.Source)}},
 	}
 	for _, column := range []string{"reason", "detail", "body"} {
-		c = append(c, cell{column, value{text, cleanText(e.Get(column).String())}})
+		c = append(c, cell{column, value{kind: text, text: cleanText(e.Get(column).String())}})
 	}
 	body := e.Get("body").String()
 	for _, id := range []struct{ column, field string }{

@@ -16,12 +16,12 @@ const repairBatch = 5000
 // discarded reads a value as discards keeps it: as text, whatever it was.
 func discarded(text string) value {
 	if text == "true" || text == "false" {
-		return value{boolean, text}
+		return value{kind: boolean, text: text}
 	}
 	v := textValue(text)
 	switch {
 	case v.isNumber():
-		return value{kindOfNumber(text), text}
+		return value{kind: kindOfNumber(text), text: text}
 	case strings.HasPrefix(text, "[") || strings.HasPrefix(text, "{"):
 		if gjson.Valid(text) {
 			v.kind = document
@@ -60,7 +60,7 @@ func (r *repair) suggest(ctx context.Context, current columnType) (columnType, e
 		v := discarded(text)
 		enough = enough && fits(current, v)
 		if !fits(suggested, v) {
-			suggested = common(suggested, v.columnType())
+			suggested = common(suggested, v.kind.columnType())
 		}
 	})
 	if enough {
@@ -89,7 +89,7 @@ func (r *repair) eachMisfit(ctx context.Context, db querier, current columnType,
 	_, err = pgx.ForEachRow(rows, []any{&id, &text}, func() error {
 		v := from.value(text)
 		if from.adopted() == typeBoolean {
-			v = value{boolean, text} // ::text writes true, the wire t
+			v = value{kind: boolean, text: text} // ::text writes true, the wire t
 		}
 		if fits(r.typ, v) {
 			return nil

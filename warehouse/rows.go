@@ -82,6 +82,7 @@ type mapper struct {
 	shape                     *shape
 	context                   *keyTree
 	track, call, group, alias *keyTree // properties and traits
+	memory                    *memory  // what is mapped is put there
 	schemas                   names[string]
 	events                    names[eventName]
 	taken                     call // the event that is being mapped
@@ -89,7 +90,7 @@ type mapper struct {
 
 func newMapper(shape *shape) *mapper {
 	return &mapper{
-		shape:   shape,
+		shape: shape, memory: new(memory),
 		context: newKeyTree(shape, "context", nobody),
 		track:   newKeyTree(shape, "", reservedIn(shape.track)),
 		call:    newKeyTree(shape, "", reservedIn(shape.call)),
@@ -117,28 +118,35 @@ func (m *mapper) record(e event.Event) (record, error) {
 	case event.Identify:
 		r := c.row("identifies", m.shape.call)
 		c.add(&r, c.traits, m.call)
-		return record{rows: []row{r}, state: r.state("users", c.userID.String(), m.shape.user)}, nil
+		return record{rows: m.rows(r), state: r.state("users", c.userID.String(), m.shape.user)}, nil
 	case event.Group:
 		group := c.groupID.String()
 		c.common.text("group_id", group)
 		r := c.row("groups", m.shape.group)
 		c.add(&r, c.traits, m.group)
 		if !m.shape.accounts {
-			return record{rows: []row{r}}, nil
+			return record{rows: m.rows(r)}, nil
 		}
-		return record{rows: []row{r}, state: r.state("accounts", group, stateColumns)}, nil
+		return record{rows: m.rows(r), state: r.state("accounts", group, stateColumns)}, nil
 	case event.Page:
-		return record{rows: []row{c.visit("pages")}}, nil
+		return record{rows: m.rows(c.visit("pages"))}, nil
 	case event.Screen:
-		return record{rows: []row{c.visit("screens")}}, nil
+		return record{rows: m.rows(c.visit("screens"))}, nil
 	case event.Alias:
 		c.common.text("previous_id", c.previousID.String())
 		r := c.row("aliases", m.shape.alias)
 		c.add(&r, c.traits, m.alias)
-		return record{rows: []row{r}}, nil
+		return record{rows: m.rows(r)}, nil
 	default:
 		return record{}, fmt.Errorf("there is no table for calls of type %q", e.Type)
 	}
+}
+
+// rows are the rows of a record.
+func (m *mapper) rows(some ...row) []row {
+	rows := m.memory.rows.take(len(some))
+	copy(rows, some)
+	return rows
 }
 
 // errUnwanted is the error of an event that does not want to get in here.
@@ -209,8 +217,8 @@ func (m *mapper) read(e event.Event) *call {
 		}
 		return true
 	})
-	c.common, c.lost = m.flatten(c.context, m.context, len(trackColumns))
-	c.common = append(c.common, cell{"id", value{text, c.id}}, cell{"received_at", timeValue(e.ReceivedAt)})
+	c.common, c.lost = m.cells(c.context, m.context, len(trackColumns))
+	c.common = append(c.common, cell{"id", value{kind: text, text: c.id}}, cell{"received_at", timeValue(e.ReceivedAt)})
 	c.common.text("anonymous_id", c.anonymousID.String())
 	c.common.text("user_id", c.userID.String())
 	for _, t := range [...]struct {
@@ -227,6 +235,21 @@ func (m *mapper) read(e event.Event) *call {
 	return c
 }
 
+// cells puts the values of an object into columns, with room for so many more.
+// It returns the values for which there is no place, too.
+func (m *mapper) cells(object gjson.Result, tree *keyTree, room int) (cells, []lost) {
+	fields, losers := m.flatten(object, tree)
+	found := cells(m.memory.cells.take(len(fields) + room))[:0]
+	for _, f := range fields {
+		if f.key.lost {
+			losers = append(losers, lost{f.key.column.name, f.value.text, lostName})
+			continue
+		}
+		found = append(found, cell{f.key.column.name, f.value})
+	}
+	return found, losers
+}
+
 // row begins a row with what all rows of the call have.
 func (c *call) row(name string, standard columns) row {
 	return row{
@@ -239,20 +262,20 @@ func (c *call) row(name string, standard columns) row {
 // event's own table.
 func (c *call) tracked() record {
 	name := c.events.of(c.event.String(), c.shape.event)
-	c.common = append(c.common, cell{"event", value{text, name.slug}}, cell{"event_text", value{text, cleanText(c.event.String())}})
+	c.common = append(c.common, cell{"event", value{kind: text, text: name.slug}}, cell{"event_text", value{kind: text, text: cleanText(c.event.String())}})
 	first := c.row("tracks", c.shape.track)
 	if name.table == "" {
-		values, losers := c.flatten(c.properties, c.track, 0)
+		values, losers := c.cells(c.properties, c.track, 0)
 		for _, v := range values {
 			losers = append(losers, lost{v.column, v.value.text, lostTable})
 		}
 		first.lost = append(first.lost, losers...)
-		return record{rows: []row{first}}
+		return record{rows: c.rows(first)}
 	}
 	second := first
 	second.table.name, second.lost = name.table, slices.Clone(c.lost)
 	c.add(&second, c.properties, c.track)
-	return record{rows: []row{first, second}}
+	return record{rows: c.rows(first, second)}
 }
 
 // visit makes the row of a page or screen. The SDKs send a name and category
@@ -280,7 +303,7 @@ func (c *call) visit(name string) row {
 // add adds the values of an object to a row of the call.
 func (c *call) add(r *row, object gjson.Result, tree *keyTree) {
 	var losers []lost
-	r.own, losers = c.flatten(object, tree, 0)
+	r.own, losers = c.cells(object, tree, 0)
 	r.lost = append(r.lost, losers...)
 }
 
@@ -292,7 +315,7 @@ func (r *row) state(name, id string, standard columns) *row {
 		return nil
 	}
 	id = cleanText(id)
-	about := cells{{"id", value{text, id}}, {"received_at", timeValue(r.receivedAt)}}
+	about := cells{{"id", value{kind: text, text: id}}, {"received_at", timeValue(r.receivedAt)}}
 	for c := range r.cells() {
 		_, ofCall := r.standard[c.column]
 		_, kept := standard[c.column]

@@ -9,27 +9,32 @@ import (
 // that came up until it was written; those that came up later are null in it.
 type tuples struct {
 	rel     *relation
-	targets map[string]*target // by column, nil if the table does not have it
+	targets map[string]*target // by column
+	// usual are the targets of a row's cells by place. Most rows have the same
+	// columns as the one before, in the same order, so they are found at once.
+	usual []*target
 	// columns are those that came up.
 	columns []*target
 	// next is the row that is being written, an input for each of columns.
-	next   []input
+	next   []field
 	fields []byte
 	rows   []extent
 }
 
-// target is a column of the table.
+// target is where the values of a column go.
 type target struct {
 	column string
 	form   form
+	// exists says that the table has the column.
+	exists bool
 	// place is where it is among the columns that came up, -1 if it did not.
 	place int
 }
 
-// input is what form.cast made for a column, nothing if it is not set.
-type input struct {
-	text string
-	set  bool
+// field is an input of a row, none if it is not set.
+type field struct {
+	input
+	set bool
 }
 
 // extent says how many bytes of the fields a row has, and how many columns.
@@ -47,16 +52,18 @@ func newTuples(rel *relation, buf []byte) *tuples {
 func (t *tuples) fit(r *row) (overflow, []lost) {
 	losers := slices.Clip(r.lost)
 	var over overflow
+	place := 0
 	for _, some := range [...]cells{r.common, r.own} {
 		for i := range some {
 			c := &some[i]
-			exists, fits := t.set(c)
+			to := t.usually(place, c.column)
+			place++
 			switch {
-			case !exists && over == nil:
+			case !to.exists && over == nil:
 				over = overflow{c.column: c.value}
-			case !exists:
+			case !to.exists:
 				over[c.column] = c.value
-			case !fits:
+			case !t.set(to, c.value):
 				losers = append(losers, lost{c.column, c.value.text, lostMisfit})
 			}
 		}
@@ -64,42 +71,47 @@ func (t *tuples) fit(r *row) (overflow, []lost) {
 	if over == nil {
 		return nil, losers
 	}
-	if _, fits := t.set(&cell{overflowColumn, over.json()}); !fits {
+	if to := t.target(overflowColumn); !to.exists || !t.set(to, over.json()) {
 		return nil, append(losers, over.losers()...)
 	}
 	return over, losers
 }
 
-// set casts a value to a column of the row that is being written.
-func (t *tuples) set(c *cell) (exists, fits bool) {
-	to := t.target(c.column)
-	if to == nil {
-		return false, false
+// usually returns the target of the cell at a place of its row.
+func (t *tuples) usually(place int, column string) *target {
+	if place == len(t.usual) {
+		t.usual = append(t.usual, t.target(column))
+	} else if t.usual[place].column != column {
+		t.usual[place] = t.target(column)
 	}
-	text, fits := to.form.cast(c.value)
-	if fits {
-		t.put(to, text)
-	}
-	return true, fits
+	return t.usual[place]
 }
 
 func (t *tuples) target(column string) *target {
-	to, known := t.targets[column]
-	if !known {
-		if f, exists := t.rel.form(column); exists {
-			to = &target{column, f, -1}
-		}
+	to := t.targets[column]
+	if to == nil {
+		f, exists := t.rel.form(column)
+		to = &target{column, f, exists, -1}
 		t.targets[column] = to
 	}
 	return to
 }
 
-func (t *tuples) put(to *target, text string) {
+// set casts a value to a column of the row that is being written.
+func (t *tuples) set(to *target, v value) (fits bool) {
+	in, fits := to.form.cast(v)
+	if fits {
+		t.put(to, in)
+	}
+	return fits
+}
+
+func (t *tuples) put(to *target, in input) {
 	if to.place < 0 {
 		to.place = len(t.columns)
-		t.columns, t.next = append(t.columns, to), append(t.next, input{})
+		t.columns, t.next = append(t.columns, to), append(t.next, field{})
 	}
-	t.next[to.place] = input{text, true}
+	t.next[to.place] = field{in, true}
 }
 
 // null is the length of a field that is null.
@@ -108,11 +120,11 @@ const null = 0xFFFFFFFF
 // end writes the row and begins the next one.
 func (t *tuples) end() {
 	before := len(t.fields)
-	for i, in := range t.next {
+	for i := range t.next {
 		t.fields = binary.BigEndian.AppendUint32(t.fields, null)
-		if in.set {
+		if in := &t.next[i]; in.set {
 			begin := len(t.fields)
-			t.fields = t.columns[i].form.wire.put(t.fields, in.text)
+			t.fields = t.columns[i].form.put(t.fields, in.input)
 			binary.BigEndian.PutUint32(t.fields[begin-4:], uint32(len(t.fields)-begin))
 		}
 	}
@@ -121,14 +133,14 @@ func (t *tuples) end() {
 }
 
 // inputs are the inputs of a row by column.
-type inputs map[string]string
+type inputs map[string]input
 
 // take returns the row that would have been written, and begins the next one.
 func (t *tuples) take() inputs {
 	taken := make(inputs, len(t.next))
-	for i, in := range t.next {
-		if in.set {
-			taken[t.columns[i].column] = in.text
+	for i, f := range t.next {
+		if f.set {
+			taken[t.columns[i].column] = f.input
 		}
 	}
 	clear(t.next)
@@ -137,8 +149,8 @@ func (t *tuples) take() inputs {
 
 // add adds a row that was taken.
 func (t *tuples) add(row inputs) {
-	for column, text := range row {
-		t.put(t.target(column), text)
+	for column, in := range row {
+		t.put(t.target(column), in)
 	}
 	t.end()
 }

@@ -184,7 +184,7 @@ func TestNewColumnTakesTheCommonType(t *testing.T) {
 	} {
 		a, _ := valueOf(gjson.Parse(c.a))
 		b, _ := valueOf(gjson.Parse(c.b))
-		if got := common(a.columnType(), b.columnType()); got != c.want {
+		if got := common(a.kind.columnType(), b.kind.columnType()); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}

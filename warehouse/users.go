@@ -37,6 +37,7 @@ func (in *insertion) writeStates(ctx context.Context, p *part) error {
 			continue
 		}
 		s := &state{row: it.record.state}
+		in.written[p.table.schema]++
 		before := len(in.discards)
 		s.overflow = in.fit(s.row, into)
 		s.inputs = into.take()
@@ -92,7 +93,8 @@ func latestCalls(ctx context.Context, tx pgx.Tx, p *part, states []*state) (map[
 	for i, s := range states {
 		rows[i] = s.row
 	}
-	rows = once(rows)
+	slices.SortFunc(rows, func(a, b *row) int { return strings.Compare(a.id, b.id) })
+	rows = slices.CompactFunc(rows, func(a, b *row) bool { return a.id == b.id })
 	found, err := tx.Query(ctx, "select k.position::int - 1, r.received_at "+matchSQL(p.table, p.rel, "for update"), keys(rows, p.rel))
 	if err != nil {
 		return nil, err
@@ -128,7 +130,7 @@ func merge(states []*state) []*state {
 			merged.overflow = s.overflow
 		} else if s.overflow != nil {
 			maps.Copy(merged.overflow, s.overflow)
-			merged.inputs[overflowColumn] = merged.overflow.json().text
+			merged.inputs[overflowColumn] = input{text: merged.overflow.json().text}
 		}
 	}
 	return slices.SortedFunc(maps.Values(byID), func(a, b *state) int { return strings.Compare(a.row.id, b.row.id) })
@@ -139,19 +141,20 @@ func updateStates(ctx context.Context, tx pgx.Tx, p *part, states []*state) erro
 	if len(states) == 0 {
 		return nil
 	}
-	inputs := make(map[string][]*string)
+	literals := make(map[string][]*string)
 	for i, s := range states {
-		for column, input := range s.inputs {
-			if inputs[column] == nil {
-				inputs[column] = make([]*string, len(states))
+		for column, in := range s.inputs {
+			if literals[column] == nil {
+				literals[column] = make([]*string, len(states))
 			}
-			inputs[column][i] = &input
+			literal := in.literal()
+			literals[column][i] = &literal
 		}
 	}
-	filled := slices.Sorted(maps.Keys(inputs))
+	filled := slices.Sorted(maps.Keys(literals))
 	arrays := make([]any, len(filled))
 	for i, column := range filled {
-		arrays[i] = inputs[column]
+		arrays[i] = literals[column]
 	}
 	_, err := tx.Exec(ctx, updateSQL(p.table, p.rel, filled), arrays...)
 	return err

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
 
@@ -30,6 +31,8 @@ type value struct {
 	// text is a number's literal, true or false, a string's content, or the
 	// JSON of a document. Postgres can store it: it has no NUL and is UTF-8.
 	text string
+	// micros is when an instant is: microseconds since 1970, what is shorter cut.
+	micros int64
 }
 
 // valueOf reads a JSON value. ok is false for null and what is missing.
@@ -38,27 +41,27 @@ func valueOf(v gjson.Result) (value, bool) {
 	case !v.Exists() || v.Type == gjson.Null:
 		return value{}, false
 	case v.IsBool():
-		return value{boolean, v.Raw}, true
+		return value{kind: boolean, text: v.Raw}, true
 	case v.Type == gjson.Number:
-		return value{kindOfNumber(v.Raw), v.Raw}, true
+		return value{kind: kindOfNumber(v.Raw), text: v.Raw}, true
 	case v.Type == gjson.String:
 		return textValue(v.Str), true
 	default:
-		return value{document, cleanJSON(v.Raw)}, true
+		return value{kind: document, text: cleanJSON(v.Raw)}, true
 	}
 }
 
 // textValue reads a string.
 func textValue(s string) value {
 	s = cleanText(s)
-	if isInstant(s) {
-		return value{instant, s}
+	if t, ok := instantOf(s); ok {
+		return value{instant, s, t.UnixMicro()}
 	}
-	return value{text, s}
+	return value{kind: text, text: s}
 }
 
 // timeValue is a time that the server made.
-func timeValue(t time.Time) value { return value{instant, event.FormatTime(t)} }
+func timeValue(t time.Time) value { return value{instant, event.FormatTime(t), t.UnixMicro()} }
 
 func kindOfNumber(literal string) kind {
 	switch {
@@ -103,14 +106,13 @@ func isSpecial(literal string) bool {
 	return literal == notANumber || literal == "Infinity" || literal == "-Infinity"
 }
 
-// isInstant says whether a string is a date with a time of day. A date alone
+// instantOf reads a string that is a date with a time of day. A date alone
 // stays text: it names a day, which is another instant in each time zone.
-func isInstant(s string) bool {
+func instantOf(s string) (time.Time, bool) {
 	if len(s) < len("2006-01-02T15:04") || !strings.Contains(s, ":") {
-		return false
+		return time.Time{}, false
 	}
-	_, ok := parseTime(s)
-	return ok
+	return parseTime(s)
 }
 
 // parseTime reads an ISO date or date and time, in either case. Years that
@@ -133,9 +135,33 @@ func parseTime(s string) (time.Time, bool) {
 	return t, true
 }
 
+// isNumber says whether the value is a number, or a string that is exactly one
+// as JSON writes it: "1.50" is, "007" and "+1" are not.
+func (v value) isNumber() bool {
+	switch v.kind {
+	case integer, decimal:
+		return true
+	case text:
+		return gjson.Valid(v.text) && gjson.Parse(v.text).Type == gjson.Number && strings.TrimSpace(v.text) == v.text
+	default:
+		return false
+	}
+}
+
+// json returns the value as JSON.
+func (v value) json() string {
+	if v.kind == instant || v.kind == text || v.kind == decimal && isSpecial(v.text) {
+		return quote(v.text)
+	}
+	return v.text
+}
+
 // cleanText removes NUL, which Postgres cannot store, and replaces what is not
 // UTF-8.
 func cleanText(s string) string {
+	if utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 {
+		return s
+	}
 	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\uFFFD")
 }
 

@@ -2,6 +2,7 @@ package warehouse
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -40,7 +41,7 @@ func TestWireMeansWhatTextMeans(t *testing.T) {
 			}
 		}
 	}
-	for base := range wires {
+	for base := range codecs {
 		if !tested[base] {
 			t.Errorf("no inputs for %s", base)
 		}
@@ -72,9 +73,13 @@ func (f *fixture) overTheWire(t rapid.TB, typ columnType, inputs []string) []wir
 	rel := &relation{columns: columns{"place": typeBigint, "input": typeText, "output": typ}}
 	rows := newTuples(rel, nil)
 	for i, text := range inputs {
-		rows.put(rows.target("place"), fmt.Sprint(i))
-		rows.put(rows.target("input"), text)
-		rows.put(rows.target("output"), text)
+		output := input{text: text}
+		if at, ok := parseTime(text); ok && strings.HasPrefix(string(typ), "timestamp") {
+			output = input{micros: at.UnixMicro(), isTime: true}
+		}
+		rows.put(rows.target("place"), input{text: fmt.Sprint(i)})
+		rows.put(rows.target("input"), input{text: text})
+		rows.put(rows.target("output"), output)
 		rows.end()
 	}
 	var all []wired
