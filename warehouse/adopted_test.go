@@ -2,8 +2,12 @@ package warehouse
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 )
 
 // A property may be called like a column that every table of Postgres has.
@@ -34,6 +38,57 @@ func TestGeneratedColumns(t *testing.T) {
 	f.want("select net, gross, number, serial from app.orders", `{"net":1,"gross":2,"number":1,"serial":9}`)
 	f.want("select column_name, column_value from app.discards order by 1",
 		`{"column_name":"gross","column_value":"9"}`, `{"column_name":"number","column_value":"9"}`)
+}
+
+// Columns of types that the loader gives to none take what is exactly one of
+// their values.
+func TestColumnsOfOtherTypes(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		typ   columnType
+		takes []string // each comes back as it was sent
+		not   []string
+	}{
+		{"date", []string{"2026-06-06", "2024-02-29"}, []string{"2026-06-06T10:00:00Z", "2026-02-30", "2026-6-6", "0000-01-01", "soon"}},
+		{"time", []string{"10:15:30.123456", "00:00:00"}, []string{"25:00", "10:15:30.1234567", "10:15+02", "10"}},
+		{"time(3)", []string{"10:15:30.123"}, []string{"10:15:30.123456"}},
+		{"uuid", []string{"7f1bd4a2-0c7c-4b0a-9d3e-5f6a7b8c9d0e"}, []string{"7f1bd4a20c7c4b0a9d3e5f6a7b8c9d0e", "{7f1bd4a2-0c7c-4b0a-9d3e-5f6a7b8c9d0e}", "u1"}},
+		{"inet", []string{"203.0.113.7", "2001:db8::1/64"}, []string{"203.0.113", "203.0.113.007", "fe80::1%eth0", "203.0.113.7/33"}},
+		{"cidr", []string{"203.0.113.0/24"}, []string{"203.0.113.7/24"}},
+		{"bytea", []string{`\x00ff`}, []string{"00ff", `\x0`, `\xgg`}},
+		{"char(3)", []string{"abc"}, []string{"abcd", "ab "}},
+		{"timestamp(3) with time zone", []string{"2026-06-06 10:15:30.5+00"}, []string{"10:15"}},
+	} {
+		t.Run(string(c.typ), func(t *testing.T) {
+			t.Parallel()
+			f := open(t, Options{})
+			f.exec("set timezone = 'UTC'; create schema app; create table app.x (id varchar(1024) primary key, v " + string(c.typ) + ")")
+			var got []string
+			for _, word := range slices.Concat(c.takes, c.not) {
+				f.deliver(track(t, word, "X", fmt.Sprintf(`{"v":%q}`, word)))
+			}
+			rows, err := f.conn.Query(t.Context(), "select format('%s', v) from app.x where format('%s', v) = id order by ctid")
+			if err == nil {
+				got, err = pgx.CollectRows(rows, pgx.RowTo[string])
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := gocmp.Diff(c.takes, got); diff != "" {
+				t.Errorf("took (-want +got):\n%s", diff)
+			}
+			rows, err = f.conn.Query(t.Context(), "select column_value from app.discards order by ctid")
+			if err == nil {
+				got, err = pgx.CollectRows(rows, pgx.RowTo[string])
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := gocmp.Diff(c.not, got); diff != "" {
+				t.Errorf("discards (-want +got):\n%s", diff)
+			}
+		})
+	}
 }
 
 func TestSpecialNumbers(t *testing.T) {

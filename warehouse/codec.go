@@ -38,6 +38,14 @@ var codecs = map[string]codec{
 	"timestamp without time zone": {pgtype.TimestampOID, castTime, putTime},
 	"json":                        {pgtype.JSONOID, castJSON, putText},
 	"jsonb":                       {pgtype.JSONBOID, castJSON, putJSONB},
+
+	"date":                   {pgtype.DateOID, castWords(isDate), putDate},
+	"time without time zone": {pgtype.TimeOID, castWords(isTimeOfDay), putTimeOfDay},
+	"uuid":                   {pgtype.UUIDOID, castWords(isUUID), putUUID},
+	"inet":                   {pgtype.InetOID, castWords(isInet), putNetwork},
+	"cidr":                   {pgtype.CIDROID, castWords(isCIDR), putNetwork},
+	"bytea":                  {pgtype.ByteaOID, castWords(isBytes), putBytes},
+	"character":              {pgtype.BPCharOID, castCharacter, putText},
 }
 
 func putText(buf []byte, in input) []byte { return append(buf, in.text...) }

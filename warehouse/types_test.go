@@ -101,7 +101,8 @@ var matrix = map[columnType][]string{
 	"timestamp with time zone":    {none, none, none, none, none, none, "2021-06-01 00:00:00+00", "2021-06-01 00:00:00+00", none, none, none, none, none, none},
 	"timestamp without time zone": {none, none, none, none, none, none, "2021-06-01 00:00:00", "2021-06-01 00:00:00", none, none, none, none, none, none},
 	"jsonb":                       {"42", "9223372036854775808", "1.5", "42.0", "1000", "true", `"2021-06-01T05:30:00+05:30"`, `"2021-06-01"`, `"42"`, `"1.50"`, `"007"`, `"false"`, `"abc"`, `[1, "a"]`},
-	"uuid":                        {none, none, none, none, none, none, none, none, none, none, none, none, none, none},
+	"date":                        {none, none, none, none, none, none, none, "2021-06-01", none, none, none, none, none, none},
+	"point":                       {none, none, none, none, none, none, none, none, none, none, none, none, none, none},
 	"numeric(5,2)":                {"42.00", none, "1.50", "42.00", none, none, none, none, "42.00", "1.50", none, none, none, none},
 }
 
