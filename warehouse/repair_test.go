@@ -186,13 +186,14 @@ func TestRepairPutsInTheLatestState(t *testing.T) {
 	f := open(t, Options{})
 	f.deliver(identifyAs(t, "i0", "u0", arrival, `{"age":40}`))
 	f.deliver(identifyAs(t, "i1", "u1", arrival, `{"age":"old"}`), identifyAs(t, "i2", "u2", arrival, `{"age":"old"}`))
+	f.deliver(identifyAs(t, "i5", "u3", arrival, `{"age":30}`), identifyAs(t, "i6", "u3", arrival.Add(time.Hour), `{"age":"thirty"}`))
 	f.deliver(identifyAs(t, "i3", "u1", arrival.Add(time.Hour), `{"age":"older"}`), identifyAs(t, "i4", "u2", arrival.Add(time.Hour), `{"age":42}`))
 	result, err := Repair(t.Context(), RepairOptions{URL: f.url, Schema: "app", Table: "users", Column: "age", Type: "text"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.want("select id, age from app.users order by id", `{"id":"u0","age":"40"}`, `{"id":"u1","age":"older"}`, `{"id":"u2","age":"42"}`)
-	if result.Replayed != 1 || result.Kept != 2 {
+	f.want("select id, age from app.users order by id", `{"id":"u0","age":"40"}`, `{"id":"u1","age":"older"}`, `{"id":"u2","age":"42"}`, `{"id":"u3","age":"thirty"}`)
+	if result.Replayed != 2 || result.Kept != 2 {
 		t.Errorf("result %+v", result)
 	}
 }

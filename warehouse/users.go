@@ -18,13 +18,17 @@ import (
 //     inserted, changes anything;
 //   - a call overwrites a value only if it was received no earlier than the
 //     latest call that the row knows; an older one fills what is still empty;
-//   - what a call does not say, or says with null, keeps its value.
+//   - what a call does not say, or says with null, keeps its value. What the
+//     latest call says and the column cannot hold makes it null, with a discard:
+//     nobody takes an outdated value for the latest, and a repair puts it in.
 
 // state is what calls say of one person or group.
 type state struct {
 	row      *row
 	inputs   inputs
 	overflow overflow
+	// misfits are the columns that cannot hold what was said last.
+	misfits map[string]bool
 }
 
 // writeStates brings a table of states up to date with the calls that are new.
@@ -40,7 +44,7 @@ func (in *insertion) writeStates(ctx context.Context, p *part) error {
 		in.written[p.table.schema]++
 		before := len(in.discards)
 		s.overflow = in.fit(s.row, into)
-		s.inputs = into.take()
+		s.inputs, s.misfits = into.take(), misfitsOf(in.discards[before:])
 		if alone && len(in.discards) > before {
 			var err error
 			if in.discards, err = in.withoutKept(ctx, s.row, in.discards); err != nil {
@@ -78,12 +82,16 @@ func (in *insertion) writeStates(ctx context.Context, p *part) error {
 	if err := into.copyTo(ctx, in.tx, p.table, func() {}); err != nil {
 		return err
 	}
+	older, newer = merge(older), merge(newer)
+	if err := in.leaveEmpty(ctx, p, older); err != nil {
+		return err
+	}
 	for _, calls := range [][]*state{older, newer} {
-		if err := updateStates(ctx, in.tx, p, merge(calls)); err != nil {
+		if err := updateStates(ctx, in.tx, p, calls); err != nil {
 			return err
 		}
 	}
-	return nil
+	return in.emptyMisfits(ctx, p, newer)
 }
 
 // latestCalls returns when the latest call was received that each row knows,
@@ -125,7 +133,7 @@ func merge(states []*state) []*state {
 			byID[s.row.id] = s
 			continue
 		}
-		maps.Copy(merged.inputs, s.inputs)
+		merged.say(s)
 		if merged.overflow == nil {
 			merged.overflow = s.overflow
 		} else if s.overflow != nil {
@@ -134,6 +142,18 @@ func merge(states []*state) []*state {
 		}
 	}
 	return slices.SortedFunc(maps.Values(byID), func(a, b *state) int { return strings.Compare(a.row.id, b.row.id) })
+}
+
+// say takes over what a later call says of columns.
+func (s *state) say(later *state) {
+	for column := range later.inputs {
+		delete(s.misfits, column)
+	}
+	for column := range later.misfits {
+		delete(s.inputs, column)
+	}
+	maps.Copy(s.inputs, later.inputs)
+	maps.Copy(s.misfits, later.misfits)
 }
 
 // updateStates updates rows that exist.

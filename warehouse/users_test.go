@@ -34,11 +34,26 @@ func TestUsersHoldTheLatestState(t *testing.T) {
 			{{2, `{"plan":"known"}`}},
 			{{1, `{"plan":"older","seats":1}`}, {3, `{"odd":true}`}},
 		}, `{"plan":"known","seats":1,"odd":true,"second":3}`},
-		{"what does not fit keeps the value", [][]call{{{1, `{"seats":1}`}}, {{2, `{"seats":"many"}`}}}, `{"seats":1,"second":2}`},
-		{"what does not fit last in a batch keeps the one before", [][]call{
+		{"what does not fit makes null", [][]call{{{1, `{"seats":1,"plan":"pro"}`}}, {{2, `{"seats":"many"}`}}}, `{"plan":"pro","second":2}`},
+		{"what does not fit last in a batch makes null", [][]call{
 			{{1, `{"seats":1}`}},
 			{{2, `{"seats":2}`}, {3, `{"seats":"many"}`}},
-		}, `{"seats":2,"second":3}`},
+		}, `{"second":3}`},
+		{"what fits after what does not", [][]call{
+			{{1, `{"seats":1}`}},
+			{{2, `{"seats":"many"}`}, {3, `{"seats":3}`}},
+		}, `{"seats":3,"second":3}`},
+		{"what does not fit in the first call", [][]call{{{1, `{"seats":1}`}, {2, `{"seats":"many"}`}}}, `{"second":2}`},
+		{"an older call that does not fit empties nothing", [][]call{{{2, `{"seats":1}`}}, {{1, `{"seats":"many"}`}}}, `{"seats":1,"second":2}`},
+		{"an older call does not fill what was emptied", [][]call{
+			{{1, `{"plan":"pro"}`}},
+			{{3, `{"seats":"many"}`}},
+			{{2, `{"seats":2,"odd":true}`}},
+		}, `{"plan":"pro","odd":true,"second":3}`},
+		{"of older calls the later does not fit", [][]call{
+			{{3, `{"plan":"pro"}`}},
+			{{1, `{"seats":1}`}, {2, `{"seats":"many"}`}},
+		}, `{"plan":"pro","second":3}`},
 	}
 	for _, keyed := range []bool{true, false} {
 		t.Run(fmt.Sprintf("keyed %v", keyed), func(t *testing.T) {

@@ -1,0 +1,70 @@
+package warehouse
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// misfitsOf returns the columns that could not hold a value.
+func misfitsOf(losses []loss) map[string]bool {
+	misfits := make(map[string]bool)
+	for _, d := range losses {
+		if d.reason == lostMisfit {
+			misfits[d.column] = true
+		}
+	}
+	return misfits
+}
+
+// emptyMisfits makes null what cannot hold what the latest calls say.
+func (in *insertion) emptyMisfits(ctx context.Context, p *part, latest []*state) error {
+	rows := make(map[string][]*row) // by column
+	for _, s := range latest {
+		for column := range s.misfits {
+			rows[column] = append(rows[column], s.row)
+		}
+	}
+	for _, column := range slices.Sorted(maps.Keys(rows)) {
+		_, err := in.tx.Exec(ctx, fmt.Sprintf("update %s set %s = null where id = any($1::text[]::%s[])",
+			p.table.quoted(), quoteName(column), p.rel.columns["id"]), keys(rows[column], p.rel))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leaveEmpty removes from older calls what would fill a column that is empty
+// because it could not hold what a later call said.
+func (in *insertion) leaveEmpty(ctx context.Context, p *part, older []*state) error {
+	if len(older) == 0 {
+		return nil
+	}
+	byID := make(map[string]*state, len(older))
+	for _, s := range older {
+		byID[s.row.id] = s
+	}
+	discards := table{p.table.schema, in.shape.discards}
+	rows, err := in.tx.Query(ctx, fmt.Sprintf(`select row_id, column_name, max(received_at) from %s
+		where table_name = $1 and row_id = any($2) and reason = $3 and column_name is not null and received_at is not null
+		group by 1, 2`, discards.quoted()), p.table.name, slices.Collect(maps.Keys(byID)), lostMisfit)
+	if err == nil {
+		var id, column string
+		var at time.Time
+		_, err = pgx.ForEachRow(rows, []any{&id, &column, &at}, func() error {
+			if s := byID[id]; at.After(s.row.receivedAt) {
+				delete(s.inputs, column)
+			}
+			return nil
+		})
+	}
+	if err != nil {
+		return &tableError{discards, err}
+	}
+	return nil
+}
