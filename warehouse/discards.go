@@ -81,6 +81,13 @@ type DiscardCount struct {
 	Values int64
 }
 
+// Repairable says whether a repair of the column may put the values in. Another
+// type helps nobody who has no column of their own.
+func (c DiscardCount) Repairable() bool { return !slices.Contains(unrepairable, c.Reason) }
+
+// unrepairable are the reasons of values that were never those of the column.
+var unrepairable = []string{lostCollision, lostName, lostTable}
+
 // Discards counts the values in the discards of all schemas of a database, by
 // column and reason.
 func Discards(ctx context.Context, url string) ([]DiscardCount, error) {

@@ -123,11 +123,11 @@ func (r *repair) prepare(ctx context.Context) (current columnType, err error) {
 	r.discards = table{r.Schema, shapes[modeOf(tables)].discards}
 	rel := tables[r.Table]
 	if rel == nil {
-		return "", fmt.Errorf("there is no table %s.%s", r.Schema, r.Table)
+		return "", fmt.Errorf("there is no table %s.%s; without a column, repair lists those that have values in discards", r.Schema, r.Table)
 	}
 	current = rel.columns[r.Column]
 	if current == "" {
-		return "", fmt.Errorf("table %s.%s has no column %s", r.Schema, r.Table, r.Column)
+		return "", fmt.Errorf("table %s.%s has no column %s; without a column, repair lists those that have values in discards, and one that is missing has to be added first (alter table … add column …)", r.Schema, r.Table, r.Column)
 	}
 	if rel.columns["id"] == "" {
 		return "", fmt.Errorf("table %s.%s has no column id, by which discards name its rows", r.Schema, r.Table)
@@ -205,8 +205,11 @@ func Repair(ctx context.Context, o RepairOptions) (RepairResult, error) {
 	since := r.Now()
 	for {
 		result, err := r.once(ctx, current)
-		if judge(err).verdict != verdictLocked || r.Now().Sub(since) >= r.Patience {
+		if judge(err).verdict != verdictLocked {
 			return result, err
+		}
+		if r.Now().Sub(since) >= r.Patience {
+			return result, fmt.Errorf("%s.%s was in use for %s, and nothing was changed; try again when who holds it is done: %w", r.Schema, r.Table, r.Patience, err)
 		}
 		holders, asked := r.holders(ctx)
 		if asked != nil {

@@ -35,7 +35,7 @@ func discarded(text string) value {
 func (r *repair) eachDiscard(ctx context.Context, db querier, each func(place, id, text string)) error {
 	rows, err := db.Query(ctx, fmt.Sprintf(`select ctid::text, row_id, column_value from %s
 		where table_name = $1 and column_name = $2 and row_id is not null and column_value is not null and coalesce(reason, '') <> all($3)
-		order by received_at desc nulls last`, r.discards.quoted()), r.Table, r.Column, []string{lostCollision, lostName, lostTable})
+		order by received_at desc nulls last`, r.discards.quoted()), r.Table, r.Column, unrepairable)
 	if err == nil {
 		var place, id, text string
 		_, err = pgx.ForEachRow(rows, []any{&place, &id, &text}, func() error {

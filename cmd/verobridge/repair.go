@@ -19,7 +19,8 @@ func repairCommand(env environment) *cobra.Command {
 		Short: "Give a column another type, and put in what did not fit",
 		Long: `Give a column of the warehouse another type, and put into it the values that did
 not fit and were kept in the schema's discards. Without a column, list those that
-have such values.
+have such values; what is in discards because two names mean the same column is
+only counted.
 
 What would be done is shown first; it is done with --yes, in one transaction. The
 table is written anew if its type changes: nobody can read or write it meanwhile,
@@ -110,20 +111,33 @@ func printRepair(out io.Writer, o warehouse.RepairOptions, plan warehouse.Repair
 	}
 }
 
-// listDiscards lists the columns that have values in discards.
+// listDiscards lists the columns that have values in discards, and counts those
+// that no repair can help.
 func listDiscards(cmd *cobra.Command, url string) error {
 	columns, err := warehouse.Discards(cmd.Context(), url)
 	if err != nil {
 		return err
 	}
 	out := cmd.OutOrStdout()
-	if len(columns) == 0 {
-		fmt.Fprintln(out, "there are no values in discards")
-		return nil
-	}
-	fmt.Fprintf(out, "%-60s %10s  %s\n", "column", "values", "reason")
+	var repairable []warehouse.DiscardCount
+	others := make(map[string]int64)
 	for _, c := range columns {
+		if c.Repairable() {
+			repairable = append(repairable, c)
+		} else {
+			others[c.Reason] += c.Values
+		}
+	}
+	if len(repairable) == 0 {
+		fmt.Fprintln(out, "there are no values in discards that a repair could put into a column")
+	} else {
+		fmt.Fprintf(out, "%-60s %10s  %s\n", "column", "values", "reason")
+	}
+	for _, c := range repairable {
 		fmt.Fprintf(out, "%-60s %10d  %s\n", c.Schema+"."+c.Table+"."+c.Column, c.Values, c.Reason)
+	}
+	if len(others) > 0 {
+		fmt.Fprintf(out, "no type would help %s: their names belong to other columns; give them names of their own where they are sent\n", byReason(others))
 	}
 	return nil
 }

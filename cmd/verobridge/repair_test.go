@@ -13,7 +13,7 @@ func TestRepairByCommand(t *testing.T) {
 	env := importEnvironment(url)
 	for _, call := range []string{
 		`{"type":"track","messageId":"m1","userId":"u1","event":"Order Completed","properties":{"weight":5}}`,
-		`{"type":"track","messageId":"m2","userId":"u1","event":"Order Completed","properties":{"weight":2.5}}`,
+		`{"type":"track","messageId":"m2","userId":"u1","event":"Order Completed","properties":{"weight":2.5,"a.b":1,"a_b":2}}`,
 	} {
 		if _, err := runCommand(t, env, "import", "--to", "app", archived(t, call)); err != nil {
 			t.Fatal(err)
@@ -43,6 +43,7 @@ func TestRepairByCommand(t *testing.T) {
 		}
 	}
 	expect("app.order_completed.weight", false)
+	expect("no type would help 1 name_collision", false)
 	expect("from bigint to numeric", false, "app.order_completed.weight")
 	expect("views use the column: public.weights", true, "app.order_completed.weight", "--yes")
 	if weight() != nil {
@@ -53,6 +54,8 @@ func TestRepairByCommand(t *testing.T) {
 		t.Errorf("weight %v, want 2.5", got)
 	}
 	expect("nothing to do", false, "app.order_completed.weight")
-	expect("there are no values in discards", false)
+	expect("there are no values in discards that a repair could put into a column", false)
+	expect("name_collision", false)
+	expect("without a column, repair lists", true, "app.order_completed.height")
 	expect("name the column as schema.table.column", true, "weight")
 }
