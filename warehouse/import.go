@@ -54,6 +54,9 @@ type ImportCounts struct {
 	// Unread counts rows that a table got while it was read, behind where the
 	// import went on. They are read when it is imported again.
 	Unread int64 `json:"unread,omitempty"`
+	// Undated counts calls whose receivedAt is no time. They count as received when
+	// they were sent, when they happened, or now, the first that is known.
+	Undated int64 `json:"undated,omitempty"`
 }
 
 // TableCount compares the rows that a table should have with those it has.
@@ -62,6 +65,15 @@ type TableCount struct {
 	Read int64 `json:"read"`
 	// Present counts those of them that were in the table after the commit.
 	Present int64 `json:"present"`
+	// Repeated counts those of them that were in the table before: their ids were
+	// read before, or came in otherwise. In users and accounts it counts further
+	// calls about the same person or group.
+	Repeated int64 `json:"repeated,omitempty"`
+}
+
+// add returns the sum of both.
+func (c TableCount) add(more TableCount) TableCount {
+	return TableCount{Read: c.Read + more.Read, Present: c.Present + more.Present, Repeated: c.Repeated + more.Repeated}
 }
 
 // Missing returns how many rows should be in the warehouse and are not.
@@ -77,6 +89,7 @@ func (c ImportCounts) Missing() int64 {
 func (c *ImportCounts) Add(more ImportCounts) {
 	c.Read += more.Read
 	c.Unread += more.Unread
+	c.Undated += more.Undated
 	for name, n := range more.Tables {
 		c.count(name, n)
 	}
@@ -92,8 +105,7 @@ func (c *ImportCounts) count(table string, n TableCount) {
 	if c.Tables == nil {
 		c.Tables = make(map[string]TableCount)
 	}
-	sum := c.Tables[table]
-	c.Tables[table] = TableCount{sum.Read + n.Read, sum.Present + n.Present}
+	c.Tables[table] = c.Tables[table].add(n)
 }
 
 func (c *ImportCounts) reject(reason string, n int64) {
@@ -150,6 +162,10 @@ type candidate struct {
 	raw func() []byte
 	// refused is why it is kept as rejected from the first, "" where it is not.
 	refused string
+	// skipped is why it is not wanted, "" where it is. Then there is no item.
+	skipped delivery.Reason
+	// undated says that its receivedAt is no time.
+	undated bool
 }
 
 // bring loads candidates and counts what became of them. It returns when each
@@ -210,7 +226,7 @@ func (im *Import) settle(ctx context.Context, origin string, items []*item, plac
 			cause = fmt.Errorf("%s: %w", places[i], cause)
 		}
 		if im.loader.now().Sub(since) >= im.Patience {
-			return fmt.Errorf("import %s: %w", origin, cause)
+			return fmt.Errorf("import %s: nothing got in for %s; mend what is wrong and run it again, it goes on from here: %w", origin, im.Patience, cause)
 		}
 		im.Progress(ImportProgress{Origin: origin, Read: read, Waiting: cause})
 		select {

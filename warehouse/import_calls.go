@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"strconv"
 
 	"github.com/tidwall/gjson"
@@ -13,7 +14,8 @@ import (
 	"github.com/verobridge/verobridge/internal/event"
 )
 
-// CallFile is a file of Segment calls, one JSON object a line.
+// CallFile is a file of Segment calls: each line is one as JSON, or a batch of
+// them, {"batch":[…]}, as SDKs send it.
 type CallFile struct {
 	// Origin names it, for progress and for where a rejected line was.
 	Origin string
@@ -34,7 +36,8 @@ type CallLines interface {
 }
 
 const (
-	// importLines and importBytes bound what is read before it is loaded.
+	// importLines and importBytes bound what is read before it is loaded, by whole
+	// lines.
 	importLines = 5000
 	importBytes = 32 << 20
 )
@@ -106,7 +109,7 @@ func (im *Import) callsBatch(ctx context.Context, origin string, lines CallLines
 	im.mapper.memory.reset() // of the batch before
 	var batch []candidate
 	var broken error
-	for n, size := 0, 0; n < importLines && size < importBytes; n++ {
+	for size := 0; len(batch) < importLines && size < importBytes; {
 		number, line, whole, err := lines.Next()
 		if err != nil {
 			done = true
@@ -117,16 +120,19 @@ func (im *Import) callsBatch(ctx context.Context, origin string, lines CallLines
 		}
 		size += len(line)
 		s.position = strconv.FormatInt(number, 10)
-		s.counts.Read++
-		c, skipped := im.call(line, whole, fmt.Sprintf("line %d of %s", number, origin))
-		switch {
-		case skipped != "":
-			s.counts.skip(string(skipped), 1)
-		case suppressed(c.item.event):
-			s.counts.skip(string(delivery.ReasonSuppressed), 1)
-		default:
-			if c.refused != "" {
+		for c := range im.calls(line, whole, fmt.Sprintf("line %d of %s", number, origin)) {
+			s.counts.Read++
+			switch {
+			case c.skipped != "":
+				s.counts.skip(string(c.skipped), 1)
+				continue
+			case suppressed(c.item.event):
+				s.counts.skip(string(delivery.ReasonSuppressed), 1)
+				continue
+			case c.refused != "":
 				s.counts.reject(c.refused, 1)
+			case c.undated:
+				s.counts.Undated++
 			}
 			batch = append(batch, c)
 		}
@@ -137,32 +143,71 @@ func (im *Import) callsBatch(ctx context.Context, origin string, lines CallLines
 	return done, broken
 }
 
-// call makes a candidate of a line, one that is kept as rejected where it is no
-// call. skipped is the reason of what is not wanted.
-func (im *Import) call(line []byte, whole bool, place string) (c candidate, skipped delivery.Reason) {
+// calls makes candidates of a line: of the call that it is, or of the calls of a
+// batch, as SDKs send it. What is no call is kept as rejected.
+func (im *Import) calls(line []byte, whole bool, place string) iter.Seq[candidate] {
 	raw := append([]byte(nil), line...)
-	refuse := func(why *event.RejectError) (candidate, delivery.Reason) {
-		return candidate{item: im.rejected(raw, place, why), refused: why.Reason}, ""
+	return func(yield func(candidate) bool) {
+		switch {
+		case !whole:
+			yield(im.refused(raw, place, reasonNotJSON, "the line is longer than any call and was cut"))
+			return
+		case !gjson.ValidBytes(raw):
+			yield(im.refused(raw, place, reasonNotJSON, "the line is not valid JSON"))
+			return
+		}
+		stamp := event.Stamp{Source: im.Source, ReceivedAt: im.loader.now()}
+		envelope := gjson.ParseBytes(raw)
+		batch := envelope.Get("batch")
+		if !batch.IsArray() || envelope.Get("type").Exists() {
+			yield(im.call(raw, stamp, place))
+			return
+		}
+		stamp.SentAt = envelope.Get("sentAt").String()
+		stamp.Context, stamp.Integrations = object(envelope.Get("context")), object(envelope.Get("integrations"))
+		number := 0
+		batch.ForEach(func(_, call gjson.Result) bool {
+			number++
+			return yield(im.call([]byte(call.Raw), stamp, fmt.Sprintf("call %d of %s", number, place)))
+		})
 	}
-	switch {
-	case !whole:
-		return refuse(&event.RejectError{Reason: reasonNotJSON, Detail: "the line is longer than any call and was cut"})
-	case !gjson.ValidBytes(raw):
-		return refuse(&event.RejectError{Reason: reasonNotJSON, Detail: "the line is not valid JSON"})
+}
+
+// object returns a JSON object, nil for what is none.
+func object(v gjson.Result) []byte {
+	if !v.IsObject() {
+		return nil
 	}
-	e, err := event.Restore(raw, event.Stamp{Source: im.Source, ReceivedAt: im.loader.now()})
+	return []byte(v.Raw)
+}
+
+// call makes a candidate of a call.
+func (im *Import) call(raw []byte, stamp event.Stamp, place string) candidate {
+	e, err := event.Restore(raw, stamp)
 	var refused *event.RejectError
 	if errors.As(err, &refused) {
-		return refuse(refused)
+		return im.refused(raw, place, refused.Reason, refused.Detail)
 	}
 	outcomes := make([]delivery.Outcome, 1)
 	items := im.mapper.items([]event.Event{e}, outcomes)
 	switch o := outcomes[0]; {
 	case len(items) == 1:
-		return candidate{item: items[0], place: place, raw: func() []byte { return raw }}, ""
+		return candidate{item: items[0], place: place, raw: func() []byte { return raw }, undated: isUndated(raw)}
 	case o.Status() == delivery.StatusSkipped:
-		return candidate{}, o.Reason()
+		return candidate{skipped: o.Reason()}
 	default:
-		return refuse(&event.RejectError{Reason: string(o.Reason()), Detail: o.Detail()})
+		return im.refused(raw, place, string(o.Reason()), o.Detail())
 	}
+}
+
+// refused makes a candidate of what is no call.
+func (im *Import) refused(raw []byte, place, reason, detail string) candidate {
+	return candidate{item: im.rejected(raw, place, &event.RejectError{Reason: reason, Detail: detail}), refused: reason}
+}
+
+// isUndated says whether a call has a receivedAt that is no time.
+func isUndated(raw []byte) bool {
+	at := gjson.GetBytes(raw, "receivedAt")
+	_, ok := event.ParseTime(at.String())
+	return at.Exists() && at.Type != gjson.Null && !ok
 }

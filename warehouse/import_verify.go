@@ -12,12 +12,19 @@ import (
 // verify counts the rows of items, and how many of them are there.
 func (im *Import) verify(ctx context.Context, items []*item, counts *ImportCounts) error {
 	ids := make(map[table][]string)
-	for _, it := range items {
-		for _, r := range it.record.rows {
-			ids[r.table] = append(ids[r.table], r.id)
+	repeated := make(map[table]int64)
+	add := func(r *row) {
+		ids[r.table] = append(ids[r.table], r.id)
+		if !r.fresh {
+			repeated[r.table]++
 		}
-		if s := it.record.state; s != nil {
-			ids[s.table] = append(ids[s.table], s.id)
+	}
+	for _, it := range items {
+		for i := range it.record.rows {
+			add(&it.record.rows[i])
+		}
+		if it.record.state != nil {
+			add(it.record.state)
 		}
 	}
 	for _, t := range slices.SortedFunc(maps.Keys(ids), compareTables) {
@@ -25,6 +32,7 @@ func (im *Import) verify(ctx context.Context, items []*item, counts *ImportCount
 		if err != nil {
 			return fmt.Errorf("count the rows of %s.%s: %w", t.schema, t.name, err)
 		}
+		n.Repeated = repeated[t]
 		counts.count(t.schema+"."+t.name, n)
 	}
 	return nil

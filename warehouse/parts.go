@@ -60,6 +60,7 @@ func (l *Loader) partsOf(items []*item) []*part {
 	for _, it := range items {
 		if state := it.record.state; state != nil {
 			p := of(state.table, state.standard, it)
+			state.fresh = false
 			p.add(state)
 			p.calls = append(p.calls, it)
 		}

@@ -77,6 +77,7 @@ func (in *insertion) writeStates(ctx context.Context, p *part) error {
 		}
 	}
 	for _, s := range merge(unknown) {
+		s.row.fresh = true
 		into.add(s.inputs)
 	}
 	if err := into.copyTo(ctx, in.tx, p.table, func() {}); err != nil {

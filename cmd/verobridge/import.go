@@ -32,8 +32,8 @@ func importCommand(env environment) *cobra.Command {
 		Long: `Bring older data into the schema of a source, beside what arrives now.
 
 From files: calls as Segment's Amazon S3 destination archives them, or any file
-with one call as JSON a line, compressed with gzip or not. Give folders of one
-source at a time. A line that is no call is kept in verobridge.rejected_events
+with one call as JSON a line, or a batch of them, {"batch":[…]}, as SDKs send it;
+compressed with gzip or not. Give folders of one source at a time. A line that is no call is kept in verobridge.rejected_events
 with its number and reason, as a call that is refused at the door is.
 
 From a schema: with --from and --schema, the tables that Segment, RudderStack or
@@ -46,8 +46,9 @@ Rows keep their ids and times. So it can be stopped with Ctrl-C and run again,
 while serve runs or not: it goes on where it was, and nothing doubles. uuid_ts is
 the time of the import, so that incremental models see the rows.
 
-It ends with the rows it read and those that are there, table by table. The exit
-code is 0 only if they are the same.`,
+It ends with the rows it read and those that are there, table by table, and how
+many of these are the same row again. The exit code is 0 only if all that was read
+is there.`,
 		Example: `  verobridge import --to app segment-logs/aBcDeFgHiJ
   verobridge import --to app calls.ndjson more-calls.ndjson.gz
   verobridge import --to app --from "$OLD_DATABASE_URL" --schema production`,
@@ -158,7 +159,7 @@ func importFiles(ctx context.Context, im *warehouse.Import, paths []string, p *i
 			return counts, ctx.Err()
 		}
 		if err != nil {
-			problems = append(problems, fmt.Errorf("%w; the lines before it are imported", err))
+			problems = append(problems, fmt.Errorf("%w; what was read before is imported; run it again when that is mended", err))
 		}
 		p.done(file)
 	}
@@ -177,9 +178,18 @@ func (l callLines) Next() (number int64, line []byte, whole bool, err error) {
 // printImport prints what came of an import, table by table.
 func printImport(cmd *cobra.Command, source string, counts warehouse.ImportCounts) {
 	out := cmd.OutOrStdout()
-	fmt.Fprintf(out, "%-50s %12s %12s\n", "table", "read", "present")
+	fmt.Fprintf(out, "%-50s %12s %12s %12s\n", "table", "read", "present", "repeated")
+	var repeated int64
 	for _, name := range slices.Sorted(maps.Keys(counts.Tables)) {
-		fmt.Fprintf(out, "%-50s %12d %12d\n", name, counts.Tables[name].Read, counts.Tables[name].Present)
+		n := counts.Tables[name]
+		fmt.Fprintf(out, "%-50s %12d %12d %12d\n", name, n.Read, n.Present, n.Repeated)
+		repeated += n.Repeated
+	}
+	if repeated > 0 {
+		fmt.Fprintln(out, "repeated: their ids were read before or were in the table already, or, in users and accounts, further calls about the same; they made no further row")
+	}
+	if counts.Undated > 0 {
+		fmt.Fprintf(out, "%d calls have a receivedAt that is no time: they count as received at their sentAt, timestamp, or now, the first that they have\n", counts.Undated)
 	}
 	if len(counts.Skipped) > 0 {
 		fmt.Fprintln(out, "not wanted:", byReason(counts.Skipped))

@@ -60,12 +60,13 @@ func TestImportFilesByCommand(t *testing.T) {
 	dir := archived(t,
 		`{"type":"track","messageId":"m1","userId":"u1","event":"Order Completed","properties":{"total":5},"receivedAt":"2020-01-01T00:00:00Z"}`,
 		`{"type":"track","messageId":"m2","userId":"u1"}`,
-		`{"type":"identify","messageId":"m3","userId":"u1","traits":{"email":"a@example.com"},"receivedAt":"2020-01-01T00:00:00Z"}`)
+		`{"batch":[{"type":"identify","messageId":"m3","userId":"u1","traits":{"email":"a@example.com"},"receivedAt":"first of May"}]}`,
+		`{"type":"identify","messageId":"m3","userId":"u1","traits":{"email":"a@example.com"}}`)
 	first, err := runCommand(t, env, "import", "--to", "app", dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"app.order_completed", "app.users", "1 no_event_name"} {
+	for _, want := range []string{"app.order_completed", "app.users", "1 no_event_name", "repeated: their ids", "1 calls have a receivedAt that is no time"} {
 		if !strings.Contains(first, want) {
 			t.Errorf("the output lacks %q:\n%s", want, first)
 		}

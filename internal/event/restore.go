@@ -11,8 +11,8 @@ import (
 // archives keep it. It judges the call as New does and stamps it by what it says
 // itself, so that the same call always gives the same event:
 //
-//   - it was received at its receivedAt, else at its sentAt, its timestamp, or
-//     s.ReceivedAt, the first that is a time;
+//   - it was received at its receivedAt, else at its sentAt, that of its batch, its
+//     timestamp, or s.ReceivedAt, the first that is a time;
 //   - a call with a receivedAt went through a server, which corrected its
 //     timestamp (segment-docs, connections/spec/common): that is not done twice;
 //   - a call without a messageId gets one made of its bytes.
@@ -28,7 +28,7 @@ func Restore(raw []byte, s Stamp) (Event, error) {
 	}
 	received, ok := ParseTime(gjson.GetBytes(raw, "receivedAt").String())
 	c.corrected = ok
-	for _, other := range []string{c.sentAt.String(), c.timestamp.String()} {
+	for _, other := range []string{c.sentAt.String(), s.SentAt, c.timestamp.String()} {
 		if !ok {
 			received, ok = ParseTime(other)
 		}
