@@ -17,7 +17,7 @@ const (
 	pageRows = 50
 	// searchRows is how many rows one question reads at most where no index knows
 	// which of them match.
-	searchRows = 20_000
+	searchRows = 10_000
 )
 
 // DeliveryFilter picks deliveries. Empty fields pick all.

@@ -93,7 +93,7 @@ func TestDeliveriesSearchesInSteps(t *testing.T) {
 	t.Parallel()
 	f := open(t)
 	f.exec(seedDeliveries, newest, 2*searchRows)
-	f.exec(`update verobridge.deliveries set event = 'Rare', user_id = 'robot' where message_id in ('m-5', 'm-39990')`)
+	f.exec(`update verobridge.deliveries set event = 'Rare', user_id = 'robot' where message_id in ('m-5', 'm-19990')`)
 	f.exec(`analyze verobridge.deliveries`)
 
 	list, err := f.Deliveries(t.Context(), DeliveryFilter{Event: "Rare", Destination: "vero"}, DeliveryCursor{})
@@ -104,10 +104,10 @@ func TestDeliveriesSearchesInSteps(t *testing.T) {
 	if want := newest.Add(-searchRows / 2 * time.Second); list.SearchedTo.Sub(want).Abs() > time.Minute {
 		t.Errorf("searched back to %v, want about %v", list.SearchedTo, want)
 	}
-	if len(list.Deliveries) != 1 || list.Deliveries[0].MessageID != "m-39990" || list.Next == nil {
+	if len(list.Deliveries) != 1 || list.Deliveries[0].MessageID != "m-19990" || list.Next == nil {
 		t.Errorf("found %+v", list)
 	}
-	if got, want := fmt.Sprint(f.allOf(DeliveryFilter{Event: "Rare", Destination: "vero"})), "[app m-39990 vero app m-5 vero]"; got != want {
+	if got, want := fmt.Sprint(f.allOf(DeliveryFilter{Event: "Rare", Destination: "vero"})), "[app m-19990 vero app m-5 vero]"; got != want {
 		t.Errorf("found %s, want %s", got, want)
 	}
 	if list, err := f.Deliveries(t.Context(), DeliveryFilter{Person: "robot"}, DeliveryCursor{}); err != nil || len(list.Deliveries) != 4 || list.Next != nil {

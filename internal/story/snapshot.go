@@ -38,22 +38,23 @@ type snapshots[T any] struct {
 	mu      sync.Mutex
 	last    T
 	at      time.Time     // of the question that last answers
+	took    time.Duration // of the latest question
 	err     error         // of the latest question
 	rested  time.Time     // until when none is asked
 	running chan struct{} // closed when the question on its way is answered, nil without one
 }
 
-// get returns the last answer, after a short wait for a newer one if it is time
-// for that.
+// get returns the last answer, or a newer one if it is time for that and it is not
+// known to take longer than people wait.
 func (s *snapshots[T]) get(ctx context.Context) (Snapshot[T], error) {
 	s.mu.Lock()
 	if s.running == nil && !s.now().Before(s.rested) {
 		s.running = make(chan struct{})
 		go s.refresh()
 	}
-	running := s.running
+	running, took := s.running, s.took
 	s.mu.Unlock()
-	if running != nil {
+	if running != nil && took <= snapshotPatience {
 		patience := time.NewTimer(snapshotPatience)
 		defer patience.Stop()
 		select {
@@ -79,7 +80,8 @@ func (s *snapshots[T]) refresh() {
 	if s.err = err; err == nil {
 		s.last, s.at = value, at
 	}
-	s.rested = s.now().Add(snapshotRest * time.Since(started))
+	s.took = time.Since(started)
+	s.rested = s.now().Add(snapshotRest * s.took)
 	close(s.running)
 	s.running = nil
 }

@@ -33,8 +33,8 @@ func TestSnapshots(t *testing.T) {
 		time.Sleep(8 * time.Second)
 		look(1, false)
 		time.Sleep(time.Second)
-		look(1, true) // the old one, while a new one is on its way
-		time.Sleep(time.Second)
+		look(1, true) // the old one at once, while a new one is on its way
+		time.Sleep(time.Second + time.Millisecond)
 		look(2, false)
 	})
 }
