@@ -16,7 +16,7 @@ import (
 
 // page asks the console for a page, with a form if there is one, and follows where
 // that leads.
-func (w *world) page(t *testing.T, path string, form url.Values) (status int, text string) {
+func (w *world) page(t testing.TB, path string, form url.Values) (status int, text string) {
 	t.Helper()
 	method := http.MethodGet
 	if form != nil {
