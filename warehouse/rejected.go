@@ -38,7 +38,7 @@ func rejectedRecord(e event.Event) record {
 		// A body that is no JSON says nothing, or something that was meant.
 		v := gjson.Get(body, id.field)
 		if said := v.String(); said != "" && (v.Type == gjson.String || v.Type == gjson.Number) {
-			c = append(c, cell{id.column, value{text, cleanText(said[:min(len(said), maxRejectedID)])}})
+			c = append(c, cell{id.column, value{kind: text, text: cleanText(said[:min(len(said), maxRejectedID)])}})
 		}
 	}
 	return record{rows: []row{{
