@@ -25,7 +25,7 @@ func TestTail(t *testing.T) {
 	w := &world{bridge: b, db: connect(t, s.Warehouse.URL), vero: vero, url: "http://" + b.publicAddr}
 	w.post(t, "/v1/track", appKey, []byte(`{"messageId":"m-1","userId":"ann","event":"Tested"}`))
 
-	second := make(chan error, 1)
+	second := make(chan struct{})
 	fates := make(map[string]delivery.Status)
 	err := adminOf(b).lines(t.Context(), http.MethodGet, "/api/tail", url.Values{"last": {"1"}, "person": {"ann"}}, func(text json.RawMessage) error {
 		var line tailLine
@@ -39,7 +39,7 @@ func TestTail(t *testing.T) {
 					body := []byte(`{"messageId":"m-` + person + `","userId":"` + person + `","event":"Tested again"}`)
 					w.post(t, "/v1/track", appKey, body)
 				}
-				second <- nil
+				close(second)
 			}()
 		case e != nil && e.MessageID != "m-ann":
 			t.Errorf("event %s was not asked for", e.MessageID)

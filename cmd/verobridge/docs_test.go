@@ -122,7 +122,7 @@ func TestReadmeQueriesRun(t *testing.T) {
 func TestDocumentLinks(t *testing.T) {
 	t.Parallel()
 	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
-	for _, name := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md", "docs/operations.md", "docs/mapping.md", "docs/analysts.md", "docs/performance.md", "docs/decisions/README.md"} {
+	for _, name := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md", "docs/operations.md", "docs/monitoring.md", "docs/mapping.md", "docs/analysts.md", "docs/performance.md", "docs/decisions/README.md"} {
 		for _, match := range link.FindAllStringSubmatch(readDoc(t, name), -1) {
 			if _, err := os.Stat(filepath.Join("../..", filepath.Dir(name), match[1])); err != nil {
 				t.Errorf("%s links to %s: %v", name, match[1], err)

@@ -127,6 +127,8 @@ var (
 		"Bytes of events that the spool may hold before it answers 503.", nil, nil)
 	fullDesc = prometheus.NewDesc("verobridge_spool_full_in_seconds",
 		"When the spool is full if what waits goes on to grow as in the last hour; +Inf while it does not.", nil, nil)
+	behindDesc = prometheus.NewDesc("verobridge_destination_behind_seconds",
+		"Age of the oldest event that has had no turn at a destination; 0 if there is none.", []string{"destination"}, nil)
 	backlogDesc = prometheus.NewDesc("verobridge_spool_backlog_records",
 		"Records that a destination has not settled; each holds one or more events.", []string{"destination"}, nil)
 )
@@ -136,7 +138,7 @@ type state struct{ spool *Spool }
 
 // Describe implements prometheus.Collector.
 func (c *state) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{bytesDesc, limitDesc, fullDesc, backlogDesc} {
+	for _, d := range []*prometheus.Desc{bytesDesc, limitDesc, fullDesc, behindDesc, backlogDesc} {
 		ch <- d
 	}
 }
@@ -160,8 +162,16 @@ func (c *state) Collect(ch chan<- prometheus.Metric) {
 	held := events.CachedInfo().State
 	gauge(bytesDesc, held.Bytes)
 	gauge(limitDesc, uint64(c.spool.o.MaxBytes))
-	for _, name := range c.spool.o.Destinations {
-		gone := max(c.spool.doneBy(name), held.FirstSeq-min(held.FirstSeq, 1))
-		gauge(backlogDesc, held.LastSeq-min(held.LastSeq, gone), name)
+	standings, err := c.spool.Standings(ctx)
+	if err != nil {
+		return
+	}
+	for _, st := range standings {
+		gauge(backlogDesc, st.Backlog, st.Destination)
+		behind := 0.0
+		if !st.BehindSince.IsZero() {
+			behind = max(0, c.spool.clock.now().Sub(st.BehindSince).Seconds())
+		}
+		ch <- prometheus.MustNewConstMetric(behindDesc, prometheus.GaugeValue, behind, st.Destination)
 	}
 }
