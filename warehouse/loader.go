@@ -227,6 +227,10 @@ func (l *Loader) prepare(ctx context.Context) (err error) {
 				return err
 			}
 		}
+		err = l.createIndexes(ctx, s)
+		if err := l.passOver(ctx, err, "an index cannot be made; looking people up is slow without it", schema); err != nil {
+			return err
+		}
 		if exists { // a new schema has its grants from its making
 			err := l.grant(ctx, schema)
 			if err := l.passOver(ctx, err, "readers may not read all of a schema; grant it to them, or start again with the right to", schema); err != nil {

@@ -73,7 +73,7 @@ func TestLoadTimeGrowsWithCommits(t *testing.T) {
 func TestOwnTablesDroppedByHand(t *testing.T) {
 	t.Parallel()
 	for _, drop := range []string{
-		"drop table verobridge.deliveries", "drop table verobridge.loads", "drop table verobridge.rejected_events",
+		"drop table verobridge.deliveries cascade", "drop table verobridge.loads", "drop table verobridge.rejected_events",
 		"drop schema verobridge cascade",
 	} {
 		t.Run(drop, func(t *testing.T) {

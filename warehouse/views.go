@@ -6,6 +6,7 @@ import (
 	"embed"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"text/template"
 )
@@ -21,6 +22,9 @@ var viewFiles embed.FS
 // viewOrder is the order in which the views are made: each needs those before
 // it at most.
 var viewOrder = []string{"emails", "funnel", "attribution", "recipients", "deliverability", "unsubscribed"}
+
+// viewFunctions are the functions that the views call.
+var viewFunctions = []string{"machine_reason"}
 
 // emailStep is a step in the life of an email and the table that has it.
 type emailStep struct{ Name, Table string }
@@ -59,13 +63,13 @@ func viewsSQL(sources []Source) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	statements := make([]string, len(viewOrder))
-	for i, name := range viewOrder {
+	var statements []string
+	for _, name := range slices.Concat(viewFunctions, viewOrder) {
 		var sql strings.Builder
 		if err := parsed.ExecuteTemplate(&sql, name+".sql", data); err != nil {
 			return nil, err
 		}
-		statements[i] = sql.String()
+		statements = append(statements, sql.String())
 	}
 	return statements, nil
 }
@@ -94,8 +98,9 @@ func (l *Loader) createViews(ctx context.Context) error {
 	const upToDateQuery = `
 		select coalesce(obj_description(n.oid, 'pg_namespace'), '') = $2
 		   and (select count(*) from pg_class c where c.relnamespace = n.oid and c.relkind = 'v' and c.relname = any($3)) = cardinality($3)
+		   and (select count(*) from pg_proc p where p.pronamespace = n.oid and p.proname = any($4)) = cardinality($4)
 		from pg_namespace n where n.nspname = $1`
-	if err := l.pool.QueryRow(ctx, upToDateQuery, analyticsSchema, made, viewOrder).Scan(&upToDate); err != nil {
+	if err := l.pool.QueryRow(ctx, upToDateQuery, analyticsSchema, made, viewOrder, viewFunctions).Scan(&upToDate); err != nil {
 		return err
 	}
 	if upToDate {

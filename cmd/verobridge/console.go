@@ -16,7 +16,9 @@ import (
 
 // openConsole makes the pages of the admin address.
 func (b *bridge) openConsole() error {
-	store, err := story.Open(storyOptions(b.settings))
+	options := storyOptions(b.settings)
+	options.Erased = erasedIn(b.people.Suppressions())
+	store, err := story.Open(options)
 	if err != nil {
 		return err
 	}

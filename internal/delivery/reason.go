@@ -1,5 +1,10 @@
 package delivery
 
+import (
+	"maps"
+	"slices"
+)
+
 // Reason is a stable code for why an event's fate is what it is. Codes never
 // change their meaning: SQL, alerts and the command line rely on them.
 type Reason string
@@ -117,6 +122,9 @@ var sentences = map[Reason]string{
 	ReasonUnreadable:      "the event cannot be read",
 	ReasonBug:             "verobridge made a mistake; please report it",
 }
+
+// Reasons returns all reasons there are, in the order of their codes.
+func Reasons() []Reason { return slices.Sorted(maps.Keys(sentences)) }
 
 // Sentence says the reason in words, with the cure where there is one.
 func (r Reason) Sentence() string {

@@ -39,6 +39,8 @@ type Options struct {
 	// Sources are those in the settings. Events of others are found by their
 	// deliveries alone.
 	Sources []Source
+	// Erased says whether whoever has an id was erased. Defaults to nobody.
+	Erased func(id string) bool
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
 }
@@ -47,6 +49,7 @@ type Options struct {
 type Store struct {
 	pool    *pgxpool.Pool
 	sources []Source
+	erased  func(id string) bool // nil: nobody was
 	now     func() time.Time
 
 	emails   *snapshots[[]CampaignDay]
@@ -69,7 +72,7 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open story: %w", err)
 	}
-	s := &Store{pool: pool, now: o.Now}
+	s := &Store{pool: pool, erased: o.Erased, now: o.Now}
 	if s.now == nil {
 		s.now = time.Now
 	}

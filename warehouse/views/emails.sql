@@ -31,13 +31,7 @@ with event as (
   from timed
 ), reasoned as (
   select *,
-         case
-           when step not in ('opened', 'clicked') then null
-           when step = 'opened' and user_agent = 'Mozilla/5.0' then 'apple_mail_privacy'
-           when user_agent ~* '(bot|crawl|spider|scan|barracuda|mimecast|proofpoint|trendmicro|headless|python|curl|wget|java/|okhttp|go-http-client|libwww)' then 'scanner_agent'
-           when at < delivered_at + interval '2 seconds' then 'too_fast'
-           when step = 'clicked' and clicks_nearby >= 3 then 'too_many_clicks'
-         end as machine_reason
+         email_analytics.machine_reason(step, user_agent, at, delivered_at, clicks_nearby) as machine_reason
   from judged
 )
 select source, step, id, message, person, user_id, address, email_id, email_subject, campaign_id, campaign_name,
