@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -51,6 +52,7 @@ type bridge struct {
 	// forgetters delete a person at a destination, by its name.
 	forgetters map[string]func(ctx context.Context, id string) error
 
+	door                  http.Handler // of apps and Vero
 	publicAddr, adminAddr string
 	closedConnections     *prometheus.CounterVec
 	drains                sync.WaitGroup

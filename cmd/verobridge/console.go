@@ -35,9 +35,12 @@ func (b *bridge) openConsole() error {
 		Version:      version(),
 		Sources:      sourceNames(b.settings),
 		Destinations: b.destinations(),
+		Routes:       routes(b.settings),
+		Feed:         b.feed,
 		Story:        store,
 		DeadLetters:  consoleLetters{b.spool},
 		Mapping:      console.Mapping{Comparers: comparers, Latest: b.latestKnown},
+		Setup:        b.setup(),
 		State:        b.consoleState,
 		Logger:       b.log,
 	})
@@ -54,6 +57,15 @@ func storyOptions(s settings) story.Options {
 		}
 	}
 	return story.Options{URL: s.Warehouse.URL, Sources: sources}
+}
+
+// routes name the destinations of each source.
+func routes(s settings) map[string][]string {
+	routes := make(map[string][]string)
+	for _, source := range s.Sources {
+		routes[source.Name] = source.Destinations
+	}
+	return routes
 }
 
 func sourceNames(s settings) []string {

@@ -37,8 +37,8 @@ const (
 // startHTTP opens the two doors: the public one for SDKs and Vero, and the
 // admin one for operators.
 func (b *bridge) startHTTP(ctx context.Context) error {
-	door, err := b.publicHandler()
-	if err != nil {
+	var err error
+	if b.door, err = b.publicHandler(); err != nil {
 		return err
 	}
 	var secure *tls.Config
@@ -49,14 +49,17 @@ func (b *bridge) startHTTP(ctx context.Context) error {
 		}
 		secure = certificate.config()
 	}
-	if err := b.openConsole(); err != nil {
-		return err
-	}
 	b.closedConnections = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "verobridge_connections_closed_total",
 		Help: "Connections closed because there were too many, by the setting of their listener.",
 	}, []string{"listener"})
 	b.metrics.MustRegister(b.closedConnections)
+	if b.publicAddr, err = b.listen(ctx, "listen", b.settings.Listen, b.door, secure); err != nil {
+		return err
+	}
+	if err := b.openConsole(); err != nil {
+		return err
+	}
 	if b.adminAddr, err = b.listen(ctx, "admin.listen", b.settings.Admin.Listen, b.adminHandler(), nil); err != nil {
 		return err
 	}
@@ -65,8 +68,7 @@ func (b *bridge) startHTTP(ctx context.Context) error {
 		b.console.Close()
 		return nil
 	})
-	b.publicAddr, err = b.listen(ctx, "listen", b.settings.Listen, door, secure)
-	return err
+	return nil
 }
 
 func (b *bridge) publicHandler() (http.Handler, error) {

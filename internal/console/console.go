@@ -11,6 +11,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/verobridge/verobridge/internal/live"
 	"github.com/verobridge/verobridge/internal/story"
 )
 
@@ -30,6 +31,10 @@ type Options struct {
 	// Sources and Destinations are the names of those in the settings, the
 	// warehouse among the destinations.
 	Sources, Destinations []string
+	// Routes names the destinations of each source, without the warehouse.
+	Routes map[string][]string
+	// Feed tells what comes in this moment. Required.
+	Feed *live.Feed
 	// Story reads what happened. Required.
 	Story *story.Store
 	// DeadLetters are counted and sent again. Required.
@@ -37,6 +42,8 @@ type Options struct {
 	// Mapping says what Vero would get. Defaults to nothing, for settings without
 	// a destination of type vero.
 	Mapping Mapping
+	// Setup is what an app and Vero need to be connected.
+	Setup Setup
 	// State says how the bridge stands. Defaults to nothing to show.
 	State func(ctx context.Context) (State, error)
 	// Logger defaults to slog.Default().
@@ -55,6 +62,7 @@ type Console struct {
 	views    map[string]*view
 	history  *history
 	letters  *letterCounter
+	trials   trials
 	handler  http.Handler
 	working  sync.WaitGroup
 	// closing ends what would go on by itself.

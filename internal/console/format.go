@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -30,6 +31,8 @@ func (c *Console) functions() template.FuncMap {
 		"json":     formatJSON,
 		"sentence": func(r delivery.Reason) string { return r.Sentence() },
 		"spark":    sparkline,
+		"person":   personPath,
+		"story":    storyPath,
 
 		"number":    func(n int64) string { return formatCount(int(n)) },
 		"rows":      formatRows,
@@ -125,3 +128,9 @@ func formatJSON(raw json.RawMessage) string {
 	}
 	return out.String()
 }
+
+// personPath is where a person's page is, by any of the ids.
+func personPath(id string) string { return "/person?" + url.Values{"id": {id}}.Encode() }
+
+// storyPath is where the story of an event is.
+func storyPath(messageID string) string { return "/event?" + url.Values{"id": {messageID}}.Encode() }

@@ -27,11 +27,14 @@ type page struct {
 func (c *Console) pages() []page {
 	return []page{
 		{path: "/", view: "overview", title: "Overview", about: "What flows, what waits, and what needs you.", key: "o", data: c.overview},
+		{path: "/live", view: "live", title: "Live", about: "Events as they come in, and what becomes of them.", key: "l", data: c.live},
 		{path: "/deliveries", view: "deliveries", title: "Deliveries", about: "What became of each event at each destination, the newest first.", key: "d", data: c.deliveries},
 		{path: "/deliveries/retry", view: "retry", title: "Send dead letters again", data: c.confirmRetry, posts: true},
 		{path: "/emails", view: "emails", title: "Emails", about: "What became of the emails that Vero sent, by campaign and by day.", key: "e", data: c.emails},
 		{path: "/tables", view: "tables", title: "Tables", about: "What is in the warehouse, how fresh it is, and what did not fit.", key: "t", data: c.tables},
 		{path: "/mapping", view: "mapping", title: "Mapping", about: "What Vero would get of an event, and what each preset would make of it. Nothing is sent.", key: "m", data: c.mapping, posts: true},
+		{path: "/setup", view: "setup", title: "Setup", about: "What an app and Vero need to send here, and a test event to see that it works.", key: "s", data: c.setup},
+		{path: "/setup/test", view: "trial", title: "Test event", about: "One event, from an app to its end.", data: c.trial},
 	}
 }
 
@@ -46,6 +49,7 @@ type action struct {
 func (c *Console) actions() []action {
 	return []action{
 		{"/deliveries/retry/send", c.retry},
+		{"/setup/test/send", c.beginTrial},
 	}
 }
 
@@ -59,5 +63,7 @@ type stream struct {
 func (c *Console) streams() []stream {
 	return []stream{
 		{"/stream", c.streamOverview},
+		{"/live/stream", c.streamLive},
+		{"/setup/test/stream", c.streamTrial},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -79,10 +80,10 @@ func (f *Feed) Close() {
 	f.looking.Wait()
 }
 
-// Watch hands over the last events that match, at most last, oldest first, and
-// then what comes in, until ctx ends or each returns an error, and returns that
-// error. each is called again when it has returned, and also, with nothing in it,
-// now and then while nothing comes.
+// Watch hands over the last events that match, at most last, oldest first, at once
+// and even if there are none, and then what comes in, until ctx ends or each
+// returns an error, and returns that error. each is called again when it has
+// returned, and also, with nothing in it, now and then while nothing comes.
 func (f *Feed) Watch(ctx context.Context, filter Filter, last int, each func(Batch) error) error {
 	box := newMailbox(filter, f.o.Hidden)
 	begun, err := f.enter(box)
@@ -97,14 +98,12 @@ func (f *Feed) Watch(ctx context.Context, filter Filter, last int, each func(Bat
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if last > 0 {
-		events, err := f.o.Latest(ctx, last, box.wants)
-		if err != nil {
-			return fmt.Errorf("read the latest events: %w", err)
-		}
-		if err := each(Batch{Events: box.introduce(events)}); err != nil {
-			return err
-		}
+	events, err := f.Latest(ctx, filter, last)
+	if err != nil {
+		return err
+	}
+	if err := each(Batch{Events: box.introduce(events)}); err != nil {
+		return err
 	}
 	for {
 		batch, err := box.take(ctx)
@@ -115,6 +114,37 @@ func (f *Feed) Watch(ctx context.Context, filter Filter, last int, each func(Bat
 			return err
 		}
 	}
+}
+
+// searched is how many events are looked at for the latest ones that match.
+const searched = 20_000
+
+// Latest returns the last events that match, at most n, oldest first. It does not
+// look back for ever.
+func (f *Feed) Latest(ctx context.Context, filter Filter, n int) ([]event.Event, error) {
+	if n <= 0 {
+		return nil, nil
+	}
+	searching, end := context.WithCancel(ctx)
+	defer end()
+	var found []event.Event // newest first
+	seen := 0
+	_, err := f.o.Latest(searching, n, func(e event.Event) bool {
+		if seen++; seen > searched {
+			end()
+			return false
+		}
+		if !filter.Matches(e) || f.o.Hidden(e) {
+			return false
+		}
+		found = append(found, e)
+		return true
+	})
+	if err != nil && searching.Err() == nil || ctx.Err() != nil {
+		return nil, fmt.Errorf("read the latest events: %w", err)
+	}
+	slices.Reverse(found)
+	return found, nil
 }
 
 // enter lets somebody watch. The first one sets the loop going.

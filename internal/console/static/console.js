@@ -32,6 +32,7 @@ function place(piece, root) {
   }
   const list = root.querySelector("[data-list]");
   if (!list || !piece.matches("li")) return;
+  piece.classList.add("arrived");
   list.prepend(piece);
   while (list.childElementCount > Number(list.dataset.list)) list.lastElementChild.remove();
 }
@@ -58,11 +59,28 @@ function listen(root) {
       say("Paused");
     }
   };
+  if (pause) pause.hidden = false;
   pause?.addEventListener("click", () => {
     pause.setAttribute("aria-pressed", String(pause.getAttribute("aria-pressed") !== "true"));
+    pause.textContent = wanted() ? "Pause" : "Go on";
     update();
   });
   document.addEventListener("visibilitychange", update);
   update();
 }
 document.querySelectorAll("[data-stream]").forEach(listen);
+
+// Copy: what is shown in part is copied whole.
+for (const button of document.querySelectorAll("[data-copy]")) {
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    const before = button.textContent;
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      button.textContent = "Copied";
+    } catch {
+      button.textContent = "Not allowed here";
+    }
+    setTimeout(() => (button.textContent = before), 1500);
+  });
+}
