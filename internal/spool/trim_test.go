@@ -44,6 +44,13 @@ func TestAFullSpoolRefusesUntilEventsAreSettled(t *testing.T) {
 	if !errors.Is(err, ErrFull) {
 		t.Fatalf("after %d events of 50 kB in 1 MiB: %v, want ErrFull", accepted, err)
 	}
+	// A limit that is reached is no failure of the server: to open the spool anew,
+	// as when it is stuck, would help nobody.
+	s.failuresMu.Lock()
+	if len(s.failures) > 0 {
+		t.Errorf("a full spool counts as a failure to write: %v", s.failures)
+	}
+	s.failuresMu.Unlock()
 
 	d := newDestination("vero", deliverAll)
 	stop := drainTo(t, s, d, DrainOptions{})

@@ -11,10 +11,6 @@ import (
 	"github.com/verobridge/verobridge/internal/mockvero"
 )
 
-// settlePatience is how long the bridge may take without getting on, once it is
-// left in peace.
-const settlePatience = 2 * time.Minute
-
 // found is what there was, at the end, of what had been acknowledged.
 type found struct {
 	accepted, lost, duplicateRows, duplicateEffects, outOfOrder, unaccounted int
@@ -34,7 +30,7 @@ func (w *world) compare(ctx context.Context) (found, error) {
 	if err := fillLedger(ctx, conn, ids); err != nil {
 		return found{}, fmt.Errorf("compare: %w", err)
 	}
-	if err := awaitSettled(ctx, conn); err != nil {
+	if err := w.awaitSettled(ctx, conn); err != nil {
 		return found{}, fmt.Errorf("compare: %w", err)
 	}
 	missing, err := missingIn(ctx, conn)
@@ -67,7 +63,7 @@ func (w *world) compare(ctx context.Context) (found, error) {
 		}
 		f.duplicateRows += n
 	}
-	if f.unaccounted, err = unaccounted(ctx, conn); err != nil {
+	if f.unaccounted, err = w.unaccounted(ctx, conn); err != nil {
 		return found{}, fmt.Errorf("compare: %w", err)
 	}
 	return f, nil
@@ -75,11 +71,11 @@ func (w *world) compare(ctx context.Context) (found, error) {
 
 // unaccounted waits until the bridge promises that every event has a report, and
 // counts those that have none all the same.
-func unaccounted(ctx context.Context, conn *pgx.Conn) (n int, err error) {
+func (w *world) unaccounted(ctx context.Context, conn *pgx.Conn) (n int, err error) {
 	const promised = `
 		select coalesce(min(coalesce(d.complete_until, '-infinity')) > (select max(received_at) from verobridge.deliveries), false)
 		from verobridge.destinations d where d.state <> 'gone'`
-	for since := time.Now(); time.Since(since) < settlePatience; pause(ctx, 100*time.Millisecond) {
+	for since := time.Now(); time.Since(since) < w.settlePatience; pause(ctx, 100*time.Millisecond) {
 		var all bool
 		if err := conn.QueryRow(ctx, promised).Scan(&all); err != nil {
 			return 0, err
@@ -92,7 +88,7 @@ func unaccounted(ctx context.Context, conn *pgx.Conn) (n int, err error) {
 			return 0, ctx.Err()
 		}
 	}
-	return 0, fmt.Errorf("within %s the bridge does not say that every event has a report", settlePatience)
+	return 0, fmt.Errorf("within %s the bridge does not say that every event has a report", w.settlePatience)
 }
 
 func fillLedger(ctx context.Context, conn *pgx.Conn, ids []string) error {
@@ -110,7 +106,7 @@ func fillLedger(ctx context.Context, conn *pgx.Conn, ids []string) error {
 
 // awaitSettled waits until each event has a last report from both destinations,
 // or nothing has changed for a while: then something is lost.
-func awaitSettled(ctx context.Context, conn *pgx.Conn) error {
+func (w *world) awaitSettled(ctx context.Context, conn *pgx.Conn) error {
 	const waiting = `
 		select 2 * (select count(*) from ledger) - count(*)
 		from ledger l
@@ -124,7 +120,7 @@ func awaitSettled(ctx context.Context, conn *pgx.Conn) error {
 		if least < 0 || n < least {
 			least, since = n, time.Now()
 		}
-		if n == 0 || time.Since(since) > settlePatience {
+		if n == 0 || time.Since(since) > w.settlePatience {
 			return nil
 		}
 		pause(ctx, 100*time.Millisecond)

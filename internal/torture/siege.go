@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os/exec"
 	"slices"
 	"strings"
@@ -165,7 +166,7 @@ func percentile(waits []time.Duration, share float64) time.Duration {
 		return 0
 	}
 	sorted := slices.Sorted(slices.Values(waits))
-	return sorted[int(share*float64(len(sorted)-1))]
+	return sorted[max(0, int(math.Ceil(share*float64(len(sorted))))-1)]
 }
 
 // OK says whether clients were served as promised, in the memory that is

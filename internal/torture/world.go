@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"time"
 
 	"github.com/verobridge/verobridge/internal/mockvero"
 	"github.com/verobridge/verobridge/internal/rig"
@@ -34,7 +35,13 @@ type world struct {
 	random   *rand.Rand
 	siege    *Siege // what was measured of one, nil without
 	closers  []func() error
+	// settlePatience is how long the bridge may take without getting on, once it is
+	// left in peace.
+	settlePatience time.Duration
 }
+
+// settlePatience is that of a real one, which may share its machine.
+const settlePatience = 2 * time.Minute
 
 // postgresSettings are for speed: what a fault here kills is processes, and the
 // kernel keeps what they wrote.
@@ -44,7 +51,7 @@ var postgresSettings = map[string]string{"fsync": "off", "full_page_writes": "of
 // spool, a directory below dir if it is empty.
 func newWorld(ctx context.Context, binary, dir, dataDir string, p *rig.Postgres, random *rand.Rand) (_ *world, err error) {
 	w := &world{
-		postgres: p, ledger: newLedger(), random: random,
+		postgres: p, ledger: newLedger(), random: random, settlePatience: settlePatience,
 		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}},
 	}
 	defer func() {
