@@ -28,6 +28,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/verobridge/verobridge/internal/leaktest"
 	"github.com/verobridge/verobridge/internal/localpg"
 	"github.com/verobridge/verobridge/internal/pgversion"
 )
@@ -54,12 +55,16 @@ var (
 	created atomic.Int64
 )
 
-// Main runs the tests of a package with a server and exits.
+// Main runs the tests of a package with a server, looks for goroutines that they
+// left behind (internal/leaktest), and exits.
 func Main(m *testing.M) {
 	code, err := run(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
+	}
+	if code == 0 {
+		code = leaktest.Check()
 	}
 	os.Exit(code)
 }

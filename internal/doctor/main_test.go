@@ -1,0 +1,9 @@
+package doctor_test
+
+import (
+	"testing"
+
+	"github.com/verobridge/verobridge/internal/leaktest"
+)
+
+func TestMain(m *testing.M) { leaktest.Main(m) }
