@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,6 +20,10 @@ func BenchmarkConsolePages(b *testing.B) {
 	w := &world{bridge: bridge, db: connect(b, s.Warehouse.URL), vero: vero, url: "http://" + bridge.publicAddr}
 	w.await(b, "the tables", "select to_regclass('email_analytics.funnel') is not null")
 	seedEvents(b, w.db, benchEvents(b))
+	awaitCondition(b, "the emails to be counted", func() bool {
+		_, text := w.page(b, "/emails", nil)
+		return strings.Contains(text, "By day of sending")
+	})
 	for _, page := range []struct{ name, path string }{
 		{"deliveries", "/deliveries"},
 		{"deliveries of a status", "/deliveries?status=dead"},

@@ -36,6 +36,7 @@ type snapshots[T any] struct {
 	closing context.Context
 
 	mu      sync.Mutex
+	since   time.Time // when the question on its way was asked
 	last    T
 	at      time.Time     // of the question that last answers
 	took    time.Duration // of the latest question
@@ -49,13 +50,16 @@ type snapshots[T any] struct {
 func (s *snapshots[T]) get(ctx context.Context) (Snapshot[T], error) {
 	s.mu.Lock()
 	if s.running == nil && !s.now().Before(s.rested) {
-		s.running = make(chan struct{})
+		s.running, s.since = make(chan struct{}), s.now()
 		go s.refresh()
 	}
-	running, took := s.running, s.took
+	running, left := s.running, snapshotPatience-s.now().Sub(s.since)
+	if s.took > snapshotPatience {
+		left = 0
+	}
 	s.mu.Unlock()
-	if running != nil && took <= snapshotPatience {
-		patience := time.NewTimer(snapshotPatience)
+	if running != nil && left > 0 {
+		patience := time.NewTimer(left)
 		defer patience.Stop()
 		select {
 		case <-running:
