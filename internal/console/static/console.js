@@ -70,6 +70,9 @@ function listen(root) {
 }
 document.querySelectorAll("[data-stream]").forEach(listen);
 
+// What is not ready yet is looked for again.
+if (document.querySelector("[data-again]")) setTimeout(() => location.reload(), 2000);
+
 // Copy: what is shown in part is copied whole.
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.hidden = false;
