@@ -50,7 +50,8 @@ next time. Ctrl-C stops all of it.`,
 	}
 	cmd.Flags().StringVar(&d.dataDir, "data-dir", "./verobridge-data", "`folder` of the data")
 	cmd.Flags().StringVar(&d.listen, "listen", "127.0.0.1:8080", "`address` of the bridge; a free port is used if it is taken")
-	cmd.Flags().StringVar(&d.admin, "admin", "127.0.0.1:8081", "`address` of metrics and health; a free port is used if it is taken")
+	cmd.Flags().StringVar(&d.admin, "admin", "127.0.0.1:8081", "`address` of the console, metrics and health; a free port is used if it is taken")
+	cmd.Flags().StringVar(&d.password, "password", "", "`password` of the console, to see its login; without one it is open, on this machine alone")
 	cmd.Flags().StringVar(&d.vero, "mock-vero", "127.0.0.1:8082", "`address` of the mock of Vero; a free port is used if it is taken")
 	cmd.Flags().DurationVar(&d.pace, "pace", 200*time.Millisecond, "time between two product events; 0 sends none")
 	d.logs.add(cmd, slog.LevelWarn)
@@ -60,6 +61,7 @@ next time. Ctrl-C stops all of it.`,
 // dev is everything on one machine.
 type dev struct {
 	dataDir, listen, admin, vero string
+	password                     string
 	pace                         time.Duration
 	logs                         logFlags
 
@@ -113,6 +115,7 @@ func (d *dev) start(ctx context.Context) error {
 
 	s := defaultSettings()
 	s.Listen, s.Admin.Listen, s.DataDir = bridgeAddr, adminAddr, d.dataDir
+	s.Admin.Password = d.password
 	s.Warehouse.URL = database.URL()
 	s.Sources = []sourceSettings{
 		{Name: "app", WriteKeys: []string{devAppKey}, Destinations: []string{"vero"}},
@@ -179,6 +182,7 @@ verobridge runs; everything is on this machine and nothing leaves it.
   Segment API    %[1]s   write key %[2]s
   from Vero      %[1]s/webhooks/vero/%[3]s
   mock of Vero   %[4]s/mock/state
+  console        http://%[5]s   look here first
   metrics        http://%[5]s/metrics
   data           %[6]s   (kept for next time; remove it to start over)
 
