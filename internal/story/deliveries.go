@@ -108,9 +108,9 @@ type path struct {
 // path chooses the index that leads to the fewest rows.
 func (f DeliveryFilter) path(after DeliveryCursor) path {
 	p := path{args: pgx.NamedArgs{
-		"status": f.Status, "reason": f.Reason, "destination": f.Destination, "source": f.Source, "event": f.Event,
-		"message_id": f.MessageID, "person": f.Person, "since": f.Since, "until": f.Until,
-		"after": after.ReceivedAt, "after_source": after.Source, "after_message": after.MessageID, "after_destination": after.Destination,
+		"status": text(f.Status), "reason": text(f.Reason), "destination": text(f.Destination), "source": text(f.Source), "event": text(f.Event),
+		"message_id": text(f.MessageID), "person": text(f.Person), "since": f.Since, "until": f.Until,
+		"after": after.ReceivedAt, "after_source": text(after.Source), "after_message": text(after.MessageID), "after_destination": text(after.Destination),
 	}}
 	times := []string{"true"}
 	if !f.Since.IsZero() {
@@ -150,6 +150,11 @@ func (f DeliveryFilter) path(after DeliveryCursor) path {
 	}
 	p.where += fate + rest + " and " + when
 	return p
+}
+
+// text is what people ask for as Postgres can be asked for it.
+func text[T ~string](value T) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(string(value), "\uFFFD"), "\x00", "")
 }
 
 // equal is the condition that a column has the value of the argument of its name,

@@ -71,6 +71,7 @@ func TestDeliveriesFindsAll(t *testing.T) {
 		"status and time":        {DeliveryFilter{Status: delivery.StatusDead, Since: newest.Add(-5 * time.Minute)}, "status = 'dead' and received_at >= '2026-06-06 11:55Z'"},
 		"nothing":                {DeliveryFilter{Event: "Event 9"}, "false"},
 		"markup is only a value": {DeliveryFilter{Event: "' or true --"}, "false"},
+		"no text of Postgres":    {DeliveryFilter{Event: "a\x00\xff"}, "false"},
 	} {
 		rows, err := f.conn.Query(t.Context(), `select source || ' ' || message_id || ' ' || destination from verobridge.deliveries
 			where `+test.where+` order by received_at desc, source desc, message_id desc, destination desc`)
@@ -92,8 +93,8 @@ func TestDeliveriesFindsAll(t *testing.T) {
 func TestDeliveriesSearchesInSteps(t *testing.T) {
 	t.Parallel()
 	f := open(t)
-	f.exec(seedDeliveries, newest, 2*searchRows)
-	f.exec(`update verobridge.deliveries set event = 'Rare', user_id = 'robot' where message_id in ('m-5', 'm-19990')`)
+	f.exec(seedDeliveries, newest, searchRows)
+	f.exec(`update verobridge.deliveries set event = 'Rare', user_id = 'robot' where message_id in ('m-5', 'm-9990')`)
 	f.exec(`analyze verobridge.deliveries`)
 
 	list, err := f.Deliveries(t.Context(), DeliveryFilter{Event: "Rare", Destination: "vero"}, DeliveryCursor{})
@@ -104,10 +105,10 @@ func TestDeliveriesSearchesInSteps(t *testing.T) {
 	if want := newest.Add(-searchRows / 2 * time.Second); list.SearchedTo.Sub(want).Abs() > time.Minute {
 		t.Errorf("searched back to %v, want about %v", list.SearchedTo, want)
 	}
-	if len(list.Deliveries) != 1 || list.Deliveries[0].MessageID != "m-19990" || list.Next == nil {
+	if len(list.Deliveries) != 1 || list.Deliveries[0].MessageID != "m-9990" || list.Next == nil {
 		t.Errorf("found %+v", list)
 	}
-	if got, want := fmt.Sprint(f.allOf(DeliveryFilter{Event: "Rare", Destination: "vero"})), "[app m-19990 vero app m-5 vero]"; got != want {
+	if got, want := fmt.Sprint(f.allOf(DeliveryFilter{Event: "Rare", Destination: "vero"})), "[app m-9990 vero app m-5 vero]"; got != want {
 		t.Errorf("found %s, want %s", got, want)
 	}
 	if list, err := f.Deliveries(t.Context(), DeliveryFilter{Person: "robot"}, DeliveryCursor{}); err != nil || len(list.Deliveries) != 4 || list.Next != nil {
@@ -149,15 +150,15 @@ func TestFates(t *testing.T) {
 func TestFatesSaysWhatItDoesNotCount(t *testing.T) {
 	t.Parallel()
 	f := open(t)
-	f.exec(seedDeliveries, newest, 2*countRows)
+	f.exec(seedDeliveries, newest, countRows+1000)
 	f.exec(`update verobridge.deliveries set status = 'skipped', reason = 'loop_guard' where destination = 'warehouse'`)
 	f.exec(`analyze verobridge.deliveries`)
 	got, err := f.Fates(t.Context(), time.Time{}, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if all := got.All; all.Precision != About || all.Rows < 3*countRows || all.Rows > 5*countRows {
-		t.Errorf("all: %+v, want about %d", all, 4*countRows)
+	if all := got.All; all.Precision != About || all.Rows < 3*countRows/2 || all.Rows > 3*countRows {
+		t.Errorf("all: %+v, want about %d", all, 2*countRows)
 	}
 	if skipped := got.Statuses["skipped"]; skipped != (Count{countRows, AtLeast}) {
 		t.Errorf("skipped: %+v", skipped)

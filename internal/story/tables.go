@@ -34,6 +34,9 @@ type Table struct {
 	// Overflows says that it has the column _overflow, for values without a column
 	// of their own.
 	Overflows bool
+	// Locked says that somebody keeps all readers out, as a repair does. Then Rows
+	// and Bytes are those of the last analysis.
+	Locked bool
 
 	pages    int64
 	received bool // it has a column received_at with times
@@ -103,24 +106,31 @@ func (s *Store) Tables(ctx context.Context) (report TableReport, err error) {
 	return report, nil
 }
 
-// readTables reads the catalog.
+// readTables reads the catalog. It asks nothing that would wait for a table.
 func readTables(ctx context.Context, tx pgx.Tx, schemas []string) ([]*Table, error) {
 	rows, err := tx.Query(ctx, `
-		select n.nspname, c.relname, `+estimatedRows+`, pg_total_relation_size(c.oid),
-		       pg_relation_size(c.oid) / current_setting('block_size')::int,
+		with locked as materialized (
+		  select distinct relation from pg_locks
+		  where locktype = 'relation' and mode = 'AccessExclusiveLock'
+		    and database = (select oid from pg_database where datname = current_database()))
+		select n.nspname, c.relname, l.relation is not null,
+		       case when l.relation is null then `+estimatedRows+` else greatest(c.reltuples, 0)::bigint end,
+		       case when l.relation is null then pg_total_relation_size(c.oid) else c.relpages * current_setting('block_size')::bigint end,
+		       case when l.relation is null then pg_relation_size(c.oid) / current_setting('block_size')::int else c.relpages end,
 		       coalesce(bool_or(a.attname = '_overflow'), false),
 		       coalesce(bool_or(a.attname = 'received_at' and a.atttypid = 'timestamptz'::regtype), false)
 		from pg_class c
 		join pg_namespace n on n.oid = c.relnamespace
+		left join locked l on l.relation = c.oid
 		left join pg_attribute a on a.attrelid = c.oid and a.attname in ('_overflow', 'received_at') and not a.attisdropped
 		where n.nspname = any($1) and c.relkind = 'r' and has_table_privilege(c.oid, 'select')
-		group by n.nspname, c.oid order by n.nspname, c.relname`, schemas)
+		group by n.nspname, c.oid, l.relation order by n.nspname, c.relname`, schemas)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (*Table, error) {
 		t := &Table{Rows: Count{Precision: About}}
-		return t, row.Scan(&t.Schema, &t.Name, &t.Rows.Rows, &t.Bytes, &t.pages, &t.Overflows, &t.received)
+		return t, row.Scan(&t.Schema, &t.Name, &t.Locked, &t.Rows.Rows, &t.Bytes, &t.pages, &t.Overflows, &t.received)
 	})
 }
 
@@ -130,6 +140,9 @@ func readRows(ctx context.Context, tx pgx.Tx, tables []*Table) error {
 	var questions []string
 	left := int64(exactPages)
 	for i, t := range bySize {
+		if t.Locked {
+			continue
+		}
 		newest := "null::timestamptz"
 		if t.received {
 			newest = "max(received_at)"

@@ -1,6 +1,7 @@
 package story
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -64,6 +65,30 @@ func TestTables(t *testing.T) {
 	}
 	if sent := tableOf(report, "vero", "email_sent"); sent == nil || sent.Rows != (Count{0, Exact}) || !sent.Newest.IsZero() {
 		t.Errorf("email_sent: %+v", sent)
+	}
+}
+
+// A table that keeps all readers out does not keep them from the others.
+func TestTablesDoesNotWait(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	tx, err := f.conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
+	if _, err := tx.Exec(t.Context(), "lock table app.users in access exclusive mode"); err != nil {
+		t.Fatal(err)
+	}
+	report, err := f.Tables(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if users := tableOf(report, "app", "users"); users == nil || !users.Locked {
+		t.Errorf("users: %+v, want it locked", users)
+	}
+	if pages := tableOf(report, "app", "pages"); pages.Locked || pages.Rows.Precision != Exact {
+		t.Errorf("pages: %+v", pages)
 	}
 }
 
