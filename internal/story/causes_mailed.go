@@ -31,24 +31,28 @@ var mailedCauses = []cause{
 	{
 		code:   "clicked",
 		cause:  "Its email was sent, delivered, and a link in it was clicked.",
+		good:   true,
 		is:     mailed("clicked", false),
 		detail: emailDetail,
 	},
 	{
 		code:   "opened",
 		cause:  "Its email was sent, delivered and opened.",
+		good:   true,
 		is:     mailed("opened", false),
 		detail: emailDetail,
 	},
 	{
 		code:   "opened_by_machine",
 		cause:  "Its email was delivered and opened, likely by a machine (such as Apple's mail privacy), not by the person.",
+		good:   true,
 		is:     func(s *Story, p *Place) bool { return mailed("opened", true)(s, p) || mailed("clicked", true)(s, p) },
 		detail: emailDetail,
 	},
 	{
 		code:   "delivered_not_opened",
 		cause:  "Its email was sent and delivered, and nobody has opened it yet, as far as that can be told.",
+		good:   true,
 		is:     mailed("delivered", true),
 		detail: emailDetail,
 	},
@@ -115,6 +119,7 @@ var mailedCauses = []cause{
 	{
 		code:  "not_an_event",
 		cause: "Vero has it. Calls of this type change the person's profile and trigger no email.",
+		good:  true,
 		is: func(_ *Story, p *Place) bool {
 			return p != nil && p.Type == veroType && p.Status == delivery.StatusDelivered
 		},
@@ -122,6 +127,7 @@ var mailedCauses = []cause{
 	{
 		code:  "vero_reported_it",
 		cause: "It is Vero's own report of an email, and is in the warehouse.",
+		good:  true,
 		is: func(s *Story, p *Place) bool {
 			return s.SourceType == veroType && p != nil && p.Type == warehouseType && p.Status == delivery.StatusDelivered
 		},
@@ -130,6 +136,7 @@ var mailedCauses = []cause{
 		code:  "loaded_only",
 		cause: "It is in the warehouse, and its source names no other destination.",
 		cure:  "Add vero to destinations of the source if it should trigger emails.",
+		good:  true,
 		is: func(_ *Story, p *Place) bool {
 			return p != nil && p.Type == warehouseType && p.Status == delivery.StatusDelivered
 		},
@@ -137,6 +144,7 @@ var mailedCauses = []cause{
 	{
 		code:  "delivered",
 		cause: "It was delivered.",
+		good:  true,
 		is:    at(delivery.StatusDelivered),
 	},
 	{

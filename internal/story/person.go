@@ -264,7 +264,11 @@ var personCauses = []struct {
 func judgePerson(t *Timeline, erased bool) Verdict {
 	for _, c := range personCauses {
 		if c.is(t, erased) {
-			return Verdict{Code: c.code, Cause: c.cause, Cure: c.cure}
+			level := Note
+			if c.code == "person_reachable" {
+				level = Good
+			}
+			return Verdict{Code: c.code, Level: level, Cause: c.cause, Cure: c.cure}
 		}
 	}
 	panic("the last cause fits everybody")

@@ -13,6 +13,8 @@ import (
 type Verdict struct {
 	// Code is stable.
 	Code string `json:"code"`
+	// Level says how it stands: good, note or bad.
+	Level Level `json:"level"`
 	// Cause and Cure are sentences. Cure is "" where nothing is to be done.
 	Cause string `json:"cause"`
 	Cure  string `json:"cure,omitempty"`
@@ -22,11 +24,23 @@ type Verdict struct {
 	Detail string `json:"detail,omitempty"`
 }
 
+// Level is how good or bad a verdict is.
+type Level string
+
+// The levels. What waits, or was not wanted, is a note.
+const (
+	Good Level = "good"
+	Note Level = "note"
+	Bad  Level = "bad"
+)
+
 // cause is one row of the table of causes (causes.go).
 type cause struct {
 	code  string
 	cause string
 	cure  string
+	// good says that all went as it should. Defaults to false.
+	good bool
 	// is says whether a story ends so. focus is nil where it was never accepted.
 	is func(s *Story, focus *Place) bool
 	// detail adds what was said in this case. Defaults to nothing.
@@ -49,7 +63,7 @@ func firstOf(list []cause, s *Story, p *Place) Verdict {
 }
 
 func (c cause) verdict(s *Story, focus *Place) Verdict {
-	v := Verdict{Code: c.code, Cause: c.cause, Cure: c.cure}
+	v := Verdict{Code: c.code, Level: c.level(focus), Cause: c.cause, Cure: c.cure}
 	if focus != nil {
 		v.Where = focus.Destination
 	}
@@ -57,6 +71,17 @@ func (c cause) verdict(s *Story, focus *Place) Verdict {
 		v.Detail = c.detail(s, focus)
 	}
 	return v
+}
+
+func (c cause) level(p *Place) Level {
+	switch {
+	case c.good:
+		return Good
+	case p == nil, p.Status == delivery.StatusDead, p.Status == delivery.StatusAmbiguous:
+		return Bad
+	default:
+		return Note
+	}
 }
 
 // notes returns what else somebody who asks should know: what is not well at the

@@ -1,0 +1,40 @@
+package console
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/gorilla/mux"
+
+	"github.com/verobridge/verobridge/internal/story"
+)
+
+// eventView is what the page of an event shows.
+type eventView struct {
+	story.Story
+	// Elsewhere are the sources that have an event of the same messageId.
+	Elsewhere []string
+}
+
+// event shows all that is known of one event.
+func (c *Console) event(r *http.Request) (any, error) {
+	source, id := mux.Vars(r)["source"], mux.Vars(r)["id"]
+	stories, err := c.o.Story.Event(r.Context(), id)
+	if err != nil {
+		return nil, away(err)
+	}
+	i := slices.IndexFunc(stories, func(s story.Story) bool { return s.Source == source })
+	if i < 0 {
+		return nil, &problem{
+			http.StatusNotFound, "Nothing is known of this event",
+			"It came in just now, or never: search for its messageId or its person on the page Person. What is older than the settings keep is only in its source's tables.", nil,
+		}
+	}
+	v := eventView{Story: stories[i]}
+	for _, s := range stories {
+		if s.Source != source && s.Source != "" {
+			v.Elsewhere = append(v.Elsewhere, s.Source)
+		}
+	}
+	return v, nil
+}
