@@ -3,7 +3,6 @@ package console
 import (
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -195,7 +194,7 @@ func (v deliveriesView) Choosable() bool { return slices.ContainsFunc(v.List.Del
 
 // eventPath is where the story of a delivery's event is.
 func eventPath(d story.Delivery) string {
-	return fmt.Sprintf("/events/%s/%s", url.PathEscape(d.Source), url.PathEscape(d.MessageID))
+	return eventPage(d.Source, d.MessageID)
 }
 
 // retriable says whether a delivery may have a dead letter.

@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 
 	"github.com/gorilla/mux"
@@ -16,14 +17,27 @@ type eventView struct {
 	Elsewhere []string
 }
 
-// event shows all that is known of one event.
+// eventPage is where the story of a source's event is. Without a source it is that
+// of a request that came with no known write key.
+func eventPage(source, messageID string) string {
+	if source == "" {
+		return storyPath(messageID)
+	}
+	return "/events/" + url.PathEscape(source) + "/" + url.PathEscape(messageID)
+}
+
+// event shows all that is known of one event: of the source in the path, or of the
+// first that has one of the id that was asked for.
 func (c *Console) event(r *http.Request) (any, error) {
 	source, id := mux.Vars(r)["source"], mux.Vars(r)["id"]
+	if source == "" {
+		id = r.URL.Query().Get("id")
+	}
 	stories, err := c.o.Story.Event(r.Context(), id)
 	if err != nil {
 		return nil, away(err)
 	}
-	i := slices.IndexFunc(stories, func(s story.Story) bool { return s.Source == source })
+	i := slices.IndexFunc(stories, func(s story.Story) bool { return source == "" || s.Source == source })
 	if i < 0 {
 		return nil, &problem{
 			http.StatusNotFound, "Nothing is known of this event",
@@ -32,7 +46,7 @@ func (c *Console) event(r *http.Request) (any, error) {
 	}
 	v := eventView{Story: stories[i]}
 	for _, s := range stories {
-		if s.Source != source && s.Source != "" {
+		if s.Source != v.Source && s.Source != "" {
 			v.Elsewhere = append(v.Elsewhere, s.Source)
 		}
 	}

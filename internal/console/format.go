@@ -33,9 +33,12 @@ func (c *Console) functions() template.FuncMap {
 		"spark":    sparkline,
 		"person":   personPath,
 		"story":    storyPath,
+		"event":    eventPage,
 
 		"number":    func(n int64) string { return formatCount(int(n)) },
 		"rows":      formatRows,
+		"moment":    func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000") },
+		"stepword":  func(what string) string { return strings.TrimPrefix(what, "email_") },
 		"eventpath": eventPath,
 		"letterkey": letterKey,
 		"retriable": retriable,

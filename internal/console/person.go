@@ -75,8 +75,3 @@ func parsePlace(text string) (at story.Cursor, err error) {
 	}
 	return at, nil
 }
-
-// storyPath is where the story of an event is.
-func storyPath(source, messageID string) string {
-	return "/events/" + url.PathEscape(source) + "/" + url.PathEscape(messageID)
-}

@@ -81,7 +81,19 @@ func (s *Store) Person(ctx context.Context, id string, limit int, after Cursor) 
 
 // readWho finds by what else the person is known.
 func readWho(ctx context.Context, tx pgx.Tx, w world, id string) (Timeline, error) {
-	t := Timeline{Users: []string{id}, Visitors: []string{id}}
+	var t Timeline
+	var isUser, isVisitor bool
+	if err := tx.QueryRow(ctx, `
+		select exists (select from verobridge.deliveries where user_id = $1),
+		       exists (select from verobridge.deliveries where anonymous_id = $1)`, id).Scan(&isUser, &isVisitor); err != nil {
+		return t, err
+	}
+	if isUser {
+		t.Users = append(t.Users, id)
+	}
+	if isVisitor {
+		t.Visitors = append(t.Visitors, id)
+	}
 	if strings.Contains(id, "@") {
 		address := strings.ToLower(strings.TrimSpace(id))
 		t.Addresses = []string{address}
@@ -101,6 +113,9 @@ func readWho(ctx context.Context, tx pgx.Tx, w world, id string) (Timeline, erro
 	}
 	if err := collect(ctx, tx, &t.Users, "select user_id from verobridge.identities where anonymous_id = $1 limit 100", id); err != nil {
 		return t, err
+	}
+	if len(t.Users) == 0 && !isVisitor {
+		t.Users = []string{id} // of whom there may be emails, or rejected calls
 	}
 	if err := collect(ctx, tx, &t.Visitors, "select anonymous_id from verobridge.identities where user_id = any($1) limit 100", t.Users); err != nil {
 		return t, err
@@ -135,6 +150,7 @@ func (t *Timeline) readEntries(ctx context.Context, tx pgx.Tx, w world, limit in
 	if after.isZero() {
 		after = Cursor{At: w.now.Add(24 * time.Hour)} // clocks of callers may be ahead
 	}
+	t.Users, t.Visitors, t.Addresses = orNone(t.Users), orNone(t.Visitors), orNone(t.Addresses)
 	events, complete, err := readEvents(ctx, tx, w, t.Users, t.Visitors, limit, after)
 	if err != nil {
 		return err
@@ -274,8 +290,7 @@ func judgePerson(t *Timeline, erased bool) Verdict {
 	panic("the last cause fits everybody")
 }
 
-// isNobody says that nothing is known. Each id counts as one of every kind until
-// something is found.
+// isNobody says that nothing is known. An id that was not found counts as a user's.
 func (t *Timeline) isNobody() bool {
 	return len(t.Entries) == 0 && len(t.Users) <= 1 && len(t.Visitors) <= 1 && len(t.Addresses) <= 1
 }
