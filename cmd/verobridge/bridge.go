@@ -78,6 +78,7 @@ func startBridge(ctx context.Context, s settings, log *slog.Logger) (*bridge, er
 		b.openSpool,
 		b.startDeliveries,
 		b.startRetention,
+		b.startNotify,
 		b.openFeed,
 		b.startHTTP,
 	} {

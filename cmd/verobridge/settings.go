@@ -26,6 +26,7 @@ type settings struct {
 	DataDir      string                `yaml:"data_dir"`
 	NATS         natsSettings          `yaml:"nats"`
 	Warehouse    warehouseSettings     `yaml:"warehouse"`
+	Notify       notifySettings        `yaml:"notify"`
 	Sources      []sourceSettings      `yaml:"sources"`
 	Destinations []destinationSettings `yaml:"destinations"`
 }
@@ -136,6 +137,7 @@ func defaultSettings() settings {
 		Admin:   adminSettings{Listen: "127.0.0.1:8081"},
 		DataDir: "./verobridge-data",
 		NATS:    natsSettings{Replicas: 3},
+		Notify:  notifySettings{Lag: defaultLag},
 		Warehouse: warehouseSettings{
 			Mode:       string(warehouse.ModeSegment),
 			MaxColumns: warehouse.DefaultMaxColumns,
@@ -243,6 +245,7 @@ func (s settings) validate(place func(path string) string) error {
 
 	s.TLS.validate(problem)
 	s.Limits.validate(problem)
+	s.Notify.validate(problem)
 	if u, err := url.Parse(s.PublicURL); s.PublicURL != "" && (err != nil || u.Host == "") {
 		problem("public_url", "must look like https://events.example.com")
 	}

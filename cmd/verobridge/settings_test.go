@@ -174,7 +174,7 @@ destinations:
   - {name: vero, type: vero, auth_token: t}
 `
 	for _, test := range []struct{ name, from, to, want string }{
-		{"unknown key", "warehouse:", "listne: x\nwarehouse:", `f.yaml:2: listne is not a setting; the settings here are admin, analytics_dir, data_dir, destinations, limits, listen, nats, public_url, sources, tls, warehouse`},
+		{"unknown key", "warehouse:", "listne: x\nwarehouse:", `f.yaml:2: listne is not a setting; the settings here are admin, analytics_dir, data_dir, destinations, limits, listen, nats, notify, public_url, sources, tls, warehouse`},
 		{"unknown inner key", "type: vero, auth_token: t", "type: vero, auth_tokn: t", `f.yaml:7: destinations[0].auth_tokn is not a setting; the settings here are allow_private, `},
 		{"missing secret", "auth_token: t", `auth_token: "${VERO_AUTH_TOKEN}"`, `f.yaml:7: destinations[0].auth_token uses ${VERO_AUTH_TOKEN}, which is not set; set the environment variable VERO_AUTH_TOKEN`},
 		{"no token", ", auth_token: t", "", `f.yaml:7: destinations[0].auth_token is missing; set it to the Tracking API key`},

@@ -24,4 +24,6 @@ type Standing struct {
 	Backlog uint64
 	// Retrying are the events that wait for another attempt.
 	Retrying int
+	// Buried are the events that became dead letters since the program started.
+	Buried int
 }

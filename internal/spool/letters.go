@@ -58,7 +58,7 @@ func (s *Spool) bury(ctx context.Context, letters []Letter) error {
 	if err := publishLines(ctx, s, deadSubject+letters[0].Report.Destination, letters); err != nil {
 		return fmt.Errorf("keep dead letters: %w", err)
 	}
-	s.metrics.buried(letters[0].Report.Destination, len(letters))
+	s.noteBuried(letters[0].Report.Destination, len(letters))
 	return nil
 }
 

@@ -24,6 +24,7 @@ type live struct {
 	reason      delivery.Reason
 	detail      string
 	retrying    int
+	buried      int // dead letters since the start
 }
 
 // notePause remembers that the destination of a feed is paused, and why.
@@ -50,12 +51,20 @@ func (d *drain) noteRetrying() {
 	d.note(func(l *live) { l.retrying = n })
 }
 
-func (d *drain) note(change func(*live)) {
-	d.spool.liveMu.Lock()
-	defer d.spool.liveMu.Unlock()
-	l := d.spool.live[d.feed.reader]
+func (d *drain) note(change func(*live)) { d.spool.noteLive(d.feed.reader, change) }
+
+// noteBuried remembers that events of a destination became dead letters.
+func (s *Spool) noteBuried(destination string, letters int) {
+	s.metrics.buried(destination, letters)
+	s.noteLive(destination, func(l *live) { l.buried += letters })
+}
+
+func (s *Spool) noteLive(reader string, change func(*live)) {
+	s.liveMu.Lock()
+	defer s.liveMu.Unlock()
+	l := s.live[reader]
 	change(&l)
-	d.spool.live[d.feed.reader] = l
+	s.live[reader] = l
 }
 
 func (s *Spool) liveOf(reader string) live {
@@ -131,7 +140,7 @@ func (s *Spool) standings(ctx context.Context) (standings []delivery.Standing, r
 	for _, name := range s.o.Destinations {
 		l := s.liveOf(name)
 		st := delivery.Standing{
-			Destination: name, PausedSince: l.pausedSince, Reason: l.reason, Detail: l.detail, Retrying: l.retrying,
+			Destination: name, PausedSince: l.pausedSince, Reason: l.reason, Detail: l.detail, Retrying: l.retrying, Buried: l.buried,
 			CompleteUntil: now.Add(-appendSlack),
 		}
 		if next := max(s.doneBy(name)+1, state.FirstSeq); next <= state.LastSeq {
