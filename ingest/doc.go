@@ -33,6 +33,9 @@
 //	                                     kept with its reason (event.Reject)
 //	the client hangs up                  what was read whole is kept all the same
 //
+// Which requests were refused as a whole is remembered in a sample of bounded size
+// (refusals.go), so that somebody who misses an event can be told why.
+//
 // One bad event must not sink its batch: SDKs drop a whole batch on a 4xx.
 //
 // # Bounds

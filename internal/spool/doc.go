@@ -53,6 +53,12 @@
 //	  ▲
 //	  └── Replay(events), Retry(dead letters)
 //
+// # How destinations stand
+//
+// What waits in the stream has no report yet. WatchStandings (standing.go) tells in
+// its place how each destination stands: whether it is paused, since when it is
+// behind, and until when every event has its report.
+//
 // # Failure handling
 //
 //	a record cannot be written        Append returns an error; nothing was promised
