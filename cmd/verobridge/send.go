@@ -18,6 +18,7 @@ import (
 func sendCommand(env environment) *cobra.Command {
 	var public publicFlags
 	var call callFlags
+	var follow bool
 	cmd := &cobra.Command{
 		Use:   "send [track|identify|page|screen|group|alias]",
 		Short: "Send a call to the bridge, as an app would",
@@ -26,22 +27,25 @@ write key and the address that the settings have. What it means to Vero, and wha
 mapped to it, is what it would be if the app had sent it: emails are sent. To see
 what would be sent, and send nothing, use map.
 
+With --follow it waits until the event has an end at every destination of its source,
+at most 15 seconds, and tells its story, as why does.
+
 Without a type calls are read from standard input, one JSON object a line, and sent
 as they are, in batches.`,
 		Example: `  verobridge send identify --user u1 --trait email=ann@example.com --trait plan=free
-  verobridge send track --user u1 --event "Order Completed" --property total=10.5 --property currency=EUR
+  verobridge send track --user u1 --event "Order Completed" --property total=10.5 --follow
   verobridge send track --user u1 --event "Cart Viewed" --property 'products=[{"sku":"MUG"}]'
   verobridge send --source web < calls.ndjson
   verobridge send track --user u1 --event Test --to http://127.0.0.1:8080 --write-key dev-app-key`,
 		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: []string{"track", "identify", "page", "screen", "group", "alias"},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := public.open(env)
+			c, err := public.open(env, follow)
 			if err != nil {
 				return err
 			}
 			if len(args) == 0 {
-				if call.any(cmd) {
+				if follow || call.any(cmd) {
 					return errors.New("say what to send: track, identify, page, screen, group or alias")
 				}
 				if in, ok := cmd.InOrStdin().(*os.File); ok && isTerminal(in) {
@@ -57,11 +61,16 @@ as they are, in batches.`,
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "accepted as %s\n", id)
-			return nil
+			if !follow {
+				return nil
+			}
+			fmt.Fprintln(cmd.OutOrStdout())
+			return c.follow(cmd.Context(), cmd.OutOrStdout(), id)
 		},
 	}
 	public.add(cmd)
 	call.add(cmd)
+	cmd.Flags().BoolVar(&follow, "follow", false, "wait for what becomes of it, and tell")
 	return cmd
 }
 
@@ -80,29 +89,34 @@ func (f *publicFlags) add(cmd *cobra.Command) {
 // publicClient sends calls to the public API of a bridge.
 type publicClient struct {
 	url, writeKey string
+	// warehouse is where it is written what becomes of calls, at as many
+	// destinations as awaited. Both are empty where the settings are not known.
+	warehouse string
+	awaited   int
 }
 
 // open finds the door that the flags name, and for what they do not name the one of
-// the settings.
-func (f *publicFlags) open(env environment) (publicClient, error) {
+// the settings. To follow a call takes the settings in any case.
+func (f *publicFlags) open(env environment, follow bool) (publicClient, error) {
 	c := publicClient{url: strings.TrimRight(f.to, "/"), writeKey: f.writeKey}
 	if u, err := url.Parse(c.url); c.url != "" && (err != nil || u.Host == "") {
 		return publicClient{}, errors.New("--to must look like https://events.example.com")
 	}
-	if c.url != "" && c.writeKey != "" {
+	if c.url != "" && c.writeKey != "" && !follow {
 		return c, nil
 	}
 	s, err := loadSettings(f.config, env)
 	if err != nil {
 		return publicClient{}, fmt.Errorf("%w\nOr name the bridge and a key with --to and --write-key", err)
 	}
-	if c.url == "" {
-		c.url = s.doorURL()
+	source, err := s.sender(f.source, f.writeKey)
+	if err != nil {
+		return publicClient{}, err
 	}
-	if c.writeKey == "" {
-		c.writeKey, err = s.writeKey(f.source)
-	}
-	return c, err
+	c.url = cmp.Or(c.url, s.doorURL())
+	c.writeKey = cmp.Or(c.writeKey, source.WriteKeys[0])
+	c.warehouse, c.awaited = s.Warehouse.URL, len(source.Destinations)+1 // and the warehouse
+	return c, nil
 }
 
 // doorURL is where this machine reaches the public API. With a certificate that is
@@ -114,17 +128,25 @@ func (s settings) doorURL() string {
 	return strings.TrimRight(cmp.Or(s.PublicURL, "https://"+nearAddress(s.Listen)), "/")
 }
 
-// writeKey returns a key of a source, or of the first one that apps send with.
-func (s settings) writeKey(source string) (string, error) {
+// sender returns the source that a write key opens, or the one of a name, or else the
+// first one that apps send with.
+func (s settings) sender(name, writeKey string) (sourceSettings, error) {
 	var names []string
-	for _, candidate := range s.Sources {
-		if !candidate.Disabled && (candidate.Name == source || source == "" && cmp.Or(candidate.Type, typeApp) == typeApp) {
-			return candidate.WriteKeys[0], nil
+	for _, source := range s.Sources {
+		wanted := name == "" && cmp.Or(source.Type, typeApp) == typeApp
+		switch {
+		case writeKey != "":
+			wanted = slices.Contains(source.WriteKeys, writeKey)
+		case name != "":
+			wanted = source.Name == name
 		}
-		names = append(names, candidate.Name)
+		if wanted && !source.Disabled {
+			return source, nil
+		}
+		names = append(names, source.Name)
 	}
 	slices.Sort(names)
-	return "", fmt.Errorf("the settings have no source to send as; name one that is not disabled with --source: %s", strings.Join(names, ", "))
+	return sourceSettings{}, fmt.Errorf("the settings have no source to send as; name one that is not disabled with --source: %s", strings.Join(names, ", "))
 }
 
 // refusal says what an answer that is no success means, with the cure that the

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -89,6 +90,30 @@ func TestSendSaysWhyNothingArrived(t *testing.T) {
 	}
 }
 
+// A call is followed to its end at each destination, and its story told.
+func TestSendFollowsACall(t *testing.T) {
+	t.Parallel()
+	c := newChecked(t)
+	s, err := loadSettings(c.file(t), everySet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	startTestBridge(t, s, slog.New(slog.DiscardHandler))
+	var out strings.Builder
+	err = run(t.Context(), []string{"send", "track", "--config", c.file(t), "--user", "u1", "--event", "Followed", "--message-id", "m1", "--follow"}, everySet, &out, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"accepted as m1", "Followed m1", "Why"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not in %s", want, out.String())
+		}
+	}
+	if n := count(t, connect(t, c.database), "select count(*) from verobridge.deliveries where message_id = 'm1' and status = 'delivered'"); n != 2 {
+		t.Errorf("when it ended it was delivered at %d destinations, want 2", n)
+	}
+}
+
 // Lines are sent as they are, in batches, and those without a messageId get one.
 func TestSendLines(t *testing.T) {
 	t.Parallel()
@@ -150,15 +175,19 @@ func TestSendGoesByTheSettings(t *testing.T) {
 	}}
 	got := make(map[string]string)
 	for _, source := range []string{"", "web", "vero", "old", "none"} {
-		key, err := s.writeKey(source)
+		sender, err := s.sender(source, "")
 		if err != nil {
-			key = err.Error()
+			got[source] = err.Error()
+			continue
 		}
-		got[source] = key
+		got[source] = sender.WriteKeys[0]
 	}
 	none := "the settings have no source to send as; name one that is not disabled with --source: app, old, vero, web"
 	if diff := cmp.Diff(map[string]string{"": "a", "web": "w", "vero": "v", "old": none, "none": none}, got); diff != "" {
 		t.Error(diff)
+	}
+	if sender, err := s.sender("", "w"); err != nil || sender.Name != "web" {
+		t.Errorf("the write key of web is %s's (%v)", sender.Name, err)
 	}
 	if got := s.doorURL(); got != "http://127.0.0.1:8080" {
 		t.Errorf("without TLS it sends to %s", got)
