@@ -178,9 +178,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type item struct {
 	// raw is the call to judge, and what is kept if it is refused, unless
 	// original says otherwise.
-	raw []byte
+	raw string
 	// original is what the client sent, where raw was made from it.
-	original []byte
+	original string
 	stamp    event.Stamp
 	// refused is why the call must not be accepted, whatever it says.
 	refused *event.RejectError
@@ -195,10 +195,7 @@ func (i item) event() event.Event {
 			return e
 		}
 	}
-	if i.original != nil {
-		return event.Reject(i.original, i.stamp, refused)
-	}
-	return event.Reject(i.raw, i.stamp, refused)
+	return event.Reject([]byte(cmp.Or(i.original, i.raw)), i.stamp, refused)
 }
 
 // store charges the items to the write key that they came with, judges each by

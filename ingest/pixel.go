@@ -56,7 +56,7 @@ func (h *handler) seen(r *http.Request) error {
 	}
 	held := h.memory.share(nil)
 	defer held.release()
-	if err := h.store(r.Context(), from, []item{{raw: call, stamp: stamp}}, held); err != nil {
+	if err := h.store(r.Context(), from, []item{{raw: string(call), stamp: stamp}}, held); err != nil {
 		return refused(err, keys, parsed)
 	}
 	return nil

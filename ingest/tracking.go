@@ -18,7 +18,8 @@ func (h *handler) single(kind event.Type, channel string) endpoint {
 		if err != nil {
 			return err
 		}
-		call := gjson.ParseBytes(body)
+		text := string(body)
+		call := gjson.Parse(text)
 		keys := []string{basicKey(r), writeKey(call), queryKey(r)}
 		from, err := h.keys.authenticate(r, keys...)
 		if err != nil {
@@ -26,7 +27,7 @@ func (h *handler) single(kind event.Type, channel string) endpoint {
 		}
 		stamp := h.stamp(r, from.source, channel)
 		stamp.Type = kind
-		if err := h.store(r.Context(), from, []item{{raw: body, stamp: stamp}}, held); err != nil {
+		if err := h.store(r.Context(), from, []item{{raw: text, stamp: stamp}}, held); err != nil {
 			return refused(err, keys, call)
 		}
 		succeed(w)
@@ -56,7 +57,7 @@ func (h *handler) batch(channel string) endpoint {
 		stamp.SentAt, stamp.Context, stamp.Integrations = sent.sentAt, sent.context, sent.integrations
 		items := make([]item, len(sent.calls))
 		for i, c := range sent.calls {
-			items[i] = item{raw: []byte(c.raw), stamp: stamp}
+			items[i] = item{raw: c.raw, stamp: stamp}
 			if c.writeKey != "" && c.writeKey != sent.writeKey {
 				items[i].stamp.Source, items[i].refused = h.owner(r, c.writeKey, from.source)
 			}

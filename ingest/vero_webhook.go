@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -90,14 +89,14 @@ var veroType = regexp.MustCompile(`^[a-z][a-z_]{0,39}$`)
 
 // veroCall maps one webhook. raw must be a JSON object. A webhook without a
 // known kind of type, or without a user, becomes a call that event.New refuses.
-func veroCall(raw []byte) ([]byte, error) {
+func veroCall(raw string) (string, error) {
 	hook, err := decode(raw)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	id, err := contentID(hook)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	user, campaign := within(hook, "user"), within(hook, "campaign")
 	known := traits(user)
@@ -125,7 +124,8 @@ func veroCall(raw []byte) ([]byte, error) {
 		call["timestamp"] = at
 	}
 	call["context"] = veroContext(hook, campaign, known)
-	return json.Marshal(call)
+	text, err := json.Marshal(call)
+	return string(text), err
 }
 
 // eventName names the event of a type.
@@ -236,8 +236,8 @@ func epoch(v any) (string, bool) {
 }
 
 // decode reads a JSON object and keeps the digits of its numbers.
-func decode(raw []byte) (object, error) {
-	d := json.NewDecoder(bytes.NewReader(raw))
+func decode(raw string) (object, error) {
+	d := json.NewDecoder(strings.NewReader(raw))
 	d.UseNumber()
 	var o object
 	err := d.Decode(&o)

@@ -38,10 +38,10 @@ func (h *handler) veroWebhook(w http.ResponseWriter, r *http.Request) error {
 		if hook.Type == gjson.Null { // a hole
 			return true
 		}
-		taken := item{raw: []byte(hook.Raw), stamp: stamp}
+		taken := item{raw: hook.Raw, stamp: stamp}
 		if hook.IsObject() {
-			taken.original = taken.raw
-			if taken.raw, err = veroCall(taken.original); err != nil {
+			taken.original = hook.Raw
+			if taken.raw, err = veroCall(hook.Raw); err != nil {
 				return false
 			}
 		}

@@ -199,7 +199,7 @@ func kindOf(v gjson.Result) string {
 }
 
 // fields counts the members of all objects in a JSON value, by their colons.
-func fields(raw []byte) int {
+func fields(raw string) int {
 	n, quoted := 0, false
 	for i := 0; i < len(raw); i++ {
 		switch b := raw[i]; {

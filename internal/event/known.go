@@ -5,7 +5,7 @@ package event
 func (e Event) WithUser(userID string) Event {
 	user := newObject(len(userID))
 	user.text("userId", userID)
-	e.Body = merge(user.close(), string(e.Body))
+	e.Body = []byte(merge(user.close(), string(e.Body)))
 	return e
 }
 
@@ -14,7 +14,7 @@ func (e Event) WithUser(userID string) Event {
 func (e Event) WithProperty(name, rawValue string) Event {
 	property, properties := newObject(len(name)+len(rawValue)), newObject(len(e.Body))
 	property.raw(name, rawValue)
-	properties.raw("properties", string(merge([]byte(e.Get("properties").Raw), string(property.close()))))
-	e.Body = merge(e.Body, string(properties.close()))
+	properties.raw("properties", merge([]byte(e.Get("properties").Raw), string(property.close())))
+	e.Body = []byte(merge(e.Body, string(properties.close())))
 	return e
 }

@@ -2,6 +2,7 @@ package event
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	analytics "github.com/segmentio/analytics-go/v3"
@@ -45,9 +46,10 @@ type Stamp struct {
 
 // New judges one call and stamps it. raw must be a valid JSON value; the
 // caller has checked that for the whole request, and the event keeps no
-// reference to it. The error is always a *RejectError.
-func New(raw []byte, s Stamp) (Event, error) {
-	c, rejected := accept(raw, s.Type)
+// reference to it. The error is always a *RejectError. A call that is a part of
+// a larger text is best handed over as text, which need not be copied.
+func New[Text ~string | ~[]byte](raw Text, s Stamp) (Event, error) {
+	c, rejected := accept(string(raw), s.Type)
 	if rejected != nil {
 		return Event{}, rejected
 	}
@@ -59,8 +61,8 @@ func New(raw []byte, s Stamp) (Event, error) {
 
 // accept takes a call apart and judges it. kind, if it is not empty, is the call
 // that it is, whatever it says itself.
-func accept(raw []byte, kind Type) (*call, *RejectError) {
-	v := gjson.ParseBytes(raw)
+func accept(raw string, kind Type) (*call, *RejectError) {
+	v := gjson.Parse(raw)
 	if !v.IsObject() {
 		return nil, reject(ReasonNotObject, "an event must be a JSON object, this is %s", kindOf(v))
 	}
@@ -82,8 +84,8 @@ func accept(raw []byte, kind Type) (*call, *RejectError) {
 // accepted makes the event of a call that was judged.
 func (c *call) accepted(s Stamp, received time.Time) Event {
 	return Event{
-		ID:         c.messageID,
-		Type:       Type(c.kind),
+		ID:         strings.Clone(c.messageID), // or it would keep the whole text in memory
+		Type:       Type(strings.Clone(c.kind)),
 		Source:     s.Source,
 		ReceivedAt: received,
 		Body:       c.stamped(s, received),

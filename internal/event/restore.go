@@ -19,7 +19,7 @@ import (
 //
 // The error is always a *RejectError.
 func Restore(raw []byte, s Stamp) (Event, error) {
-	c, rejected := accept(raw, s.Type)
+	c, rejected := accept(string(raw), s.Type)
 	if rejected != nil {
 		return Event{}, rejected
 	}

@@ -24,9 +24,9 @@ func (c *call) stamped(s Stamp, received time.Time) []byte {
 	}
 	original, happened := c.times(sentAt, received)
 	o.raw("originalTimestamp", original)
-	o.text("timestamp", FormatTime(happened))
+	o.time("timestamp", happened)
 	o.textIfAny("sentAt", sentAt)
-	o.text("receivedAt", FormatTime(received))
+	o.time("receivedAt", received)
 	switch {
 	case s.Channel != "":
 		o.text("channel", s.Channel)
@@ -36,8 +36,8 @@ func (c *call) stamped(s Stamp, received time.Time) []byte {
 
 	o.rawIfAny("context", c.stampedContext(s))
 	o.rawIfAny("integrations", merge(s.Integrations, c.integrations.Raw))
-	o.rawIfAny("properties", []byte(c.properties.Raw))
-	o.rawIfAny("traits", []byte(c.traits.Raw))
+	o.rawIfAny("properties", c.properties.Raw)
+	o.rawIfAny("traits", c.traits.Raw)
 	for _, m := range c.rest.list {
 		o.member(m.key, m.value)
 	}
@@ -47,7 +47,7 @@ func (c *call) stamped(s Stamp, received time.Time) []byte {
 // times returns when the call happened: by the client's clock, as JSON, and
 // corrected.
 func (c *call) times(sentAt string, received time.Time) (original string, happened time.Time) {
-	original = string(quote(FormatTime(received)))
+	original = quote(FormatTime(received))
 	if c.timestamp.Type != gjson.Null {
 		// As sent, even where it is no time: the warehouse keeps it.
 		original = c.timestamp.Raw
@@ -70,11 +70,14 @@ func (c *call) times(sentAt string, received time.Time) (original string, happen
 // stampedContext merges the event's context over the envelope's and adds the
 // caller's address where Segment would: for client calls, and for others that
 // ask for it with context.direct.
-func (c *call) stampedContext(s Stamp) []byte {
+func (c *call) stampedContext(s Stamp) string {
 	merged := merge(s.Context, c.context.Raw)
-	direct := s.Channel == "client" || gjson.GetBytes(merged, "direct").Bool()
-	if s.IP == "" || !direct || gjson.GetBytes(merged, "ip").Exists() {
+	if s.IP == "" {
 		return merged
 	}
-	return merge([]byte(`{"ip":`+string(quote(s.IP))+`}`), string(merged))
+	direct := s.Channel == "client" || gjson.Get(merged, "direct").Bool()
+	if !direct || gjson.Get(merged, "ip").Exists() {
+		return merged
+	}
+	return merge([]byte(`{"ip":`+quote(s.IP)+`}`), merged)
 }

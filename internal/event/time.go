@@ -46,7 +46,9 @@ func ParseTime(s string) (time.Time, bool) {
 
 // FormatTime writes t in the form that the bridge stamps: RFC 3339 in UTC with
 // the digits that matter.
-func FormatTime(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
+func FormatTime(t time.Time) string { return string(appendTime(nil, t)) }
+
+func appendTime(buf []byte, t time.Time) []byte { return t.UTC().AppendFormat(buf, time.RFC3339Nano) }
 
 // correct removes the skew of the client's clock from the time at which the
 // client says the event happened: receivedAt - (sentAt - originalTimestamp),
