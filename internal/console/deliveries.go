@@ -91,7 +91,7 @@ func (f deliveriesForm) query(more ...string) string {
 		values.Set(name, field)
 	}
 	for i := 0; i < len(more); i += 2 {
-		values.Set(more[i], more[i+1])
+		values.Set(more[i], more[i+1]) //nolint:gosec // pairs: more has an even length
 	}
 	return values.Encode()
 }

@@ -12,7 +12,7 @@ type loginForm struct{ Next, Wrong string }
 func (c *Console) showLogin(w http.ResponseWriter, r *http.Request) {
 	next := within(r.URL.Query().Get("next"))
 	if !c.lock.locked() || c.sessions.use(token(r)) {
-		http.Redirect(w, r, next, http.StatusSeeOther)
+		http.Redirect(w, r, next, http.StatusSeeOther) //nolint:gosec // within the console
 		return
 	}
 	c.render(w, r, http.StatusOK, "login", frame{Title: "Log in", Main: loginForm{Next: next}})
@@ -46,7 +46,7 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 // logout ends the session.
 func (c *Console) logout(w http.ResponseWriter, r *http.Request) {
 	c.sessions.end(token(r))
-	gone := cookie(r, "")
+	gone := cookie(r, "") //nolint:gosec // it sets Secure wherever the request came that way
 	gone.MaxAge = -1
 	http.SetCookie(w, gone)
 	http.Redirect(w, r, "/login", http.StatusSeeOther)
