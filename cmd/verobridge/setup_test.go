@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -43,6 +44,9 @@ const (
 	appKey    = "test-app-key"
 	veroKey   = "test-vero-key"
 	veroToken = "test-vero-token"
+	// databasePassword is asked for by nobody: the tests' Postgres trusts its
+	// machine. So it can only be found where it leaks.
+	databasePassword = "test-database-password"
 )
 
 // world is the whole program in this process, with what surrounds it: a real
@@ -74,14 +78,18 @@ func serve(t testing.TB, vero *mockvero.Server) (url string) {
 	return server.URL
 }
 
-// startTestBridge starts a bridge that stops with the test.
+// startTestBridge starts a bridge that stops with the test, and fails it if a secret
+// of its settings is anywhere but where it belongs.
 func startTestBridge(t testing.TB, s settings, log *slog.Logger) *bridge {
 	t.Helper()
-	b, err := startBridge(t.Context(), s, log)
+	b, err := startBridge(t.Context(), s, watch(t, s, log))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { stopBridge(t, b) })
+	t.Cleanup(func() {
+		stopBridge(t, b)
+		leavesNoSecret(t, b)
+	})
 	return b
 }
 
@@ -100,13 +108,26 @@ func testSettings(t testing.TB, veroURL string) settings {
 	s := defaultSettings()
 	s.Listen, s.Admin.Listen = "127.0.0.1:0", "127.0.0.1:0"
 	s.DataDir = t.TempDir()
-	s.Warehouse.URL = pgtest.Database(t)
+	s.Warehouse.URL = withPassword(t, pgtest.Database(t))
 	s.Sources = []sourceSettings{
 		{Name: "app", WriteKeys: []string{appKey}, Destinations: []string{"vero"}},
 		{Name: "vero", Type: typeVero, WriteKeys: []string{veroKey}},
 	}
 	s.Destinations = []destinationSettings{{Name: "vero", Type: typeVero, AuthToken: veroToken, URL: veroURL + "/api/v2", AllowPrivate: true}}
 	return s
+}
+
+// withPassword puts databasePassword into the URL of a database, unless it has one.
+func withPassword(t testing.TB, database string) string {
+	t.Helper()
+	u, err := url.Parse(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, has := u.User.Password(); !has {
+		u.User = url.UserPassword(u.User.Username(), databasePassword)
+	}
+	return u.String()
 }
 
 func connect(t testing.TB, url string) *pgx.Conn {
