@@ -188,7 +188,7 @@ func TestReport(t *testing.T) {
 	}
 	well := func() *Siege { return &Siege{Quiet: waits(10, 40), Under: waits(20, 79)} }
 	for name, r := range map[string]Result{
-		"lost": {Lost: 1}, "row": {DuplicateRows: 1}, "effect": {DuplicateEffects: 1}, "order": {OutOfOrder: 1}, "unaccounted": {Unaccounted: 1},
+		"lost": {Lost: 1}, "row": {DuplicateRows: 1}, "effect": {DuplicateEffects: 1}, "order": {OutOfOrder: 1}, "unaccounted": {Unaccounted: 1}, "leak": {Leaks: 1},
 		"slow":   {Siege: &Siege{Quiet: waits(10, 40, 40), Under: waits(10, 81, 81)}},
 		"memory": {Siege: &Siege{Quiet: well().Quiet, Under: well().Under, Memory: mostMemory + 1}},
 	} {
@@ -234,5 +234,28 @@ func TestLedger(t *testing.T) {
 	}
 	if diff := cmp.Diff([]time.Duration{time.Second, time.Millisecond}, l.takeLatencies()); diff != "" || l.takeLatencies() != nil {
 		t.Errorf("latencies (-want +got):\n%s", diff)
+	}
+}
+
+// A key in a row or in the log is found.
+func TestLeaks(t *testing.T) {
+	t.Parallel()
+	w, _ := newPast(t)
+	dir := t.TempDir()
+	var err error
+	w.process, err = rig.NewBridge(t.Context(), rig.BridgeOptions{Binary: "none", Dir: dir, Warehouse: w.database.Superuser})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.process.Close() })
+	if found, err := w.leaks(t.Context()); err != nil || len(found) > 0 {
+		t.Errorf("found %v, %v, want nothing", found, err)
+	}
+	w.load(t, "/webhooks/vero/"+veroKey)
+	if _, err := w.process.Log.WriteString("level=INFO msg=x token=" + veroToken + "\n"); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := w.leaks(t.Context()); err != nil || len(found) != 3 {
+		t.Errorf("found %v, %v, want two tables and the log", found, err)
 	}
 }

@@ -21,6 +21,8 @@
 //	                   equal event within minutes, and so does the mock
 //	out of order       an event that took effect at Vero after a later one of the
 //	                   same person
+//	unaccounted        events without a report where one was due (verobridge.unaccounted)
+//	leaks              a write key or a token in the log or in a table
 //
 // A bridge is used for at most some cycles, then a new one with a new database
 // takes its place, so that a long run needs no more memory than a short one.

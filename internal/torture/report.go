@@ -30,6 +30,9 @@ type Result struct {
 	Examples []string
 	// Siege is what clients noticed of one, nil in other scenarios.
 	Siege *Siege
+	// Leaks counts the places where a write key or a token was that should not have
+	// been there.
+	Leaks int
 }
 
 // OK says whether every promise was kept.
@@ -45,9 +48,10 @@ func (r Report) OK() bool {
 // OK says whether every promise was kept in the scenario.
 func (r Result) OK() bool { return r.Kept() && (r.Siege == nil || r.Siege.OK()) }
 
-// Kept says whether everything that was accepted was kept, once and in order.
+// Kept says whether everything that was accepted was kept, once and in order, and
+// every secret.
 func (r Result) Kept() bool {
-	return r.Lost == 0 && r.DuplicateRows == 0 && r.DuplicateEffects == 0 && r.OutOfOrder == 0 && r.Unaccounted == 0
+	return r.Lost == 0 && r.DuplicateRows == 0 && r.DuplicateEffects == 0 && r.OutOfOrder == 0 && r.Unaccounted == 0 && r.Leaks == 0
 }
 
 func (r *Result) found(f found, stall time.Duration) {
@@ -66,6 +70,7 @@ func (r *Result) add(part Result) {
 	r.DuplicateEffects += part.DuplicateEffects
 	r.OutOfOrder += part.OutOfOrder
 	r.Unaccounted += part.Unaccounted
+	r.Leaks += part.Leaks
 	r.LongestStall = max(r.LongestStall, part.LongestStall)
 	r.Examples = append(r.Examples, part.Examples...)
 	r.addSiege(part.Siege)
@@ -87,10 +92,10 @@ func (r *Result) addSiege(part *Siege) {
 // Write writes the report as a table.
 func (r Report) Write(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "scenario\tcycles\taccepted\tlost\tduplicate rows\tduplicate effects\tout of order\tunaccounted\tlongest stall\ttook\t")
+	fmt.Fprintln(table, "scenario\tcycles\taccepted\tlost\tduplicate rows\tduplicate effects\tout of order\tunaccounted\tleaks\tlongest stall\ttook\t")
 	for _, s := range r.Results {
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%s\t%s\t\n", s.Scenario, s.Cycles, s.Accepted, s.Lost,
-			s.DuplicateRows, s.DuplicateEffects, s.OutOfOrder, s.Unaccounted, s.LongestStall.Round(time.Millisecond), s.Took.Round(time.Second))
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%s\t%s\t\n", s.Scenario, s.Cycles, s.Accepted, s.Lost,
+			s.DuplicateRows, s.DuplicateEffects, s.OutOfOrder, s.Unaccounted, s.Leaks, s.LongestStall.Round(time.Millisecond), s.Took.Round(time.Second))
 	}
 	if err := table.Flush(); err != nil {
 		return err

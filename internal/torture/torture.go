@@ -145,6 +145,11 @@ func (s Scenario) runWorld(ctx context.Context, o Options, dir string, p *rig.Po
 	}
 	r.found(f, w.ledger.longestStall())
 	r.Siege = w.siege
+	leaks, err := w.leaks(ctx)
+	if err != nil {
+		return r, err
+	}
+	r.Leaks, r.Examples = len(leaks), append(r.Examples, leaks...)
 	return r, w.process.Stop()
 }
 
