@@ -85,7 +85,9 @@ type Loader struct {
 	pool                                *pgxpool.Pool
 
 	prepared *atomic.Bool
-	others   []*Loader // those that serve other sources on connections of their own
+	// waryReports is how many more times reports are upserted at once.
+	waryReports atomic.Int32
+	others      []*Loader // those that serve other sources on connections of their own
 
 	mu      sync.Mutex // held while tables are made and rows are loaded
 	catalog catalog

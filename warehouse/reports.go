@@ -4,35 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/verobridge/verobridge/internal/delivery"
 )
-
-// upsertReports writes reports column by column: thousands of rows are one
-// statement of fourteen arguments. An event that was held loses its row with the
-// report of its final fate, so that it is never without one of them.
-const upsertReports = `
-with r as (
-  select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-                       $9::text[], $10::text[], $11::int[], $12::text[], $13::timestamptz[], $14::timestamptz[])
-    as r (source, message_id, destination, type, event, user_id, anonymous_id, status,
-          reason, detail, attempts, calls, received_at, settled_at)),
-settled as (
-  delete from verobridge.held_events h using r
-  where h.source = r.source and h.message_id = r.message_id and h.destination = r.destination
-    and r.status not in ('held', 'waiting'))
-insert into verobridge.deliveries as d (
-    source, message_id, destination, type, event, user_id, anonymous_id, status,
-    reason, detail, attempts, calls, received_at, settled_at)
-select source, message_id, destination, type, nullif(event, ''), nullif(user_id, ''), nullif(anonymous_id, ''), status,
-       reason, detail, attempts, calls::jsonb, received_at, settled_at
-from r
-order by source, message_id, destination
-on conflict (source, message_id, destination) do update set
-    type = excluded.type, event = excluded.event, user_id = excluded.user_id, anonymous_id = excluded.anonymous_id,
-    status = excluded.status, reason = excluded.reason, detail = excluded.detail, attempts = excluded.attempts,
-    calls = excluded.calls, received_at = excluded.received_at, settled_at = excluded.settled_at`
 
 // reportKey is what a row of verobridge.deliveries is about.
 type reportKey struct{ source, messageID, destination string }
@@ -77,7 +51,7 @@ func (l *Loader) WriteReports(ctx context.Context, reports []delivery.Report) er
 // what they say are found by halving, and those that take too long together are
 // halved, too.
 func (l *Loader) writeReports(ctx context.Context, reports []delivery.Report) error {
-	err := l.upsert(ctx, reports)
+	err := l.storeReports(ctx, reports)
 	switch {
 	case err == nil:
 		return nil
@@ -100,35 +74,6 @@ func (l *Loader) writeReports(ctx context.Context, reports []delivery.Report) er
 			"source", reports[0].Source, "destination", reports[0].Destination, "sqlstate", sqlState(err))
 		return nil
 	}
-}
-
-// upsert writes reports in one statement.
-func (l *Loader) upsert(ctx context.Context, reports []delivery.Report) error {
-	texts := make([][]string, 11)
-	attempts := make([]int, len(reports))
-	receivedAt := make([]time.Time, len(reports))
-	settledAt := make([]*time.Time, len(reports))
-	for i, r := range reports {
-		calls, err := callsJSON(r.Calls)
-		if err != nil {
-			return err
-		}
-		for column, s := range []string{
-			r.Source, r.MessageID, r.Destination, string(r.Type), r.Event, r.UserID, r.AnonymousID,
-			string(r.Status), string(r.Reason), r.Detail,
-		} {
-			texts[column] = append(texts[column], cleanText(s))
-		}
-		texts[10] = append(texts[10], calls)
-		attempts[i], receivedAt[i] = r.Attempts, r.ReceivedAt
-		if !r.SettledAt.IsZero() {
-			settledAt[i] = &r.SettledAt
-		}
-	}
-	_, err := l.pool.Exec(ctx, upsertReports,
-		texts[0], texts[1], texts[2], texts[3], texts[4], texts[5], texts[6], texts[7], texts[8], texts[9],
-		attempts, texts[10], receivedAt, settledAt)
-	return err
 }
 
 // callsJSON writes calls so that jsonb takes them. A request that is no JSON is

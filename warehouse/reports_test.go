@@ -2,9 +2,12 @@ package warehouse
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/verobridge/verobridge/internal/delivery"
 	"github.com/verobridge/verobridge/internal/event"
@@ -54,6 +57,59 @@ func TestWriteReports(t *testing.T) {
 		`{"source":"app","message_id":"m1","destination":"vero","type":"track","event":"Order Completed","user_id":"u1","status":"delivered","reason":"delivered","detail":"delivered","attempts":2,"received_at":"2026-06-06T10:15:30.123456+00:00","settled_at":"2026-06-06T10:15:32.123456+00:00"}`,
 		skipped)
 	f.want("select calls from verobridge.deliveries where message_id = 'm1'", `{"calls":[]}`)
+}
+
+// TestWriteManyReports: what is copied is what would be upserted, and later reports
+// replace it.
+func TestWriteManyReports(t *testing.T) {
+	t.Parallel()
+	f := open(t, Options{})
+	if err := f.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.exec(`insert into verobridge.held_events (source, message_id, destination, anonymous_id, body, received_at, expires_at)
+		select 'app', 'm' || i, 'vero', 'a', '{}', now(), now() from generate_series(0, 3) i`)
+	reports := make([]delivery.Report, copiedReports+1)
+	for i := range reports {
+		reports[i] = delivery.Report{
+			Source: "app", MessageID: fmt.Sprintf("m%d\x00", i), Destination: "vero", Type: event.Track, Event: "Order \x00Completed", UserID: "u1",
+			Status: delivery.StatusDelivered, Reason: delivery.ReasonDelivered, Detail: "2026-06-06T10:00:00Z", Attempts: 1 + i, ReceivedAt: arrival,
+			SettledAt: arrival.Add(time.Second),
+			Calls:     []delivery.Call{{Method: "POST", URL: "https://api.example.com", Request: json.RawMessage(`{"n":12345678901234567890}`), Status: 200, At: arrival}},
+		}
+	}
+	reports[1].Status, reports[1].SettledAt, reports[1].Calls = delivery.StatusHeld, time.Time{}, nil
+	reports[2].Status, reports[2].SettledAt, reports[2].UserID, reports[2].AnonymousID = delivery.StatusWaiting, time.Time{}, "", "a1"
+	const all = "select * from verobridge.deliveries order by attempts"
+	var copied []string
+	for _, pass := range []string{"copied", "repeated", "upserted"} {
+		switch pass {
+		case "repeated":
+			copied = f.rows(all)
+		case "upserted":
+			f.exec("truncate verobridge.deliveries")
+		}
+		if err := f.WriteReports(t.Context(), reports); err != nil {
+			t.Fatal(err)
+		}
+		f.want("select message_id from verobridge.held_events order by 1", `{"message_id":"m1"}`, `{"message_id":"m2"}`)
+		if pass != "copied" {
+			if diff := cmp.Diff(copied, f.rows(all)); diff != "" {
+				t.Errorf("rows %s (-copied +now):\n%s", pass, diff)
+			}
+		}
+	}
+	f.want("select message_id, event, detail, settled_at, calls #>> '{0,request,n}' as n from verobridge.deliveries where attempts = 4",
+		`{"message_id":"m3","event":"Order Completed","detail":"2026-06-06T10:00:00Z","settled_at":"2026-06-06T10:15:31.123456+00:00","n":"12345678901234567890"}`)
+	reports[1].Status, reports[1].SettledAt = delivery.StatusSkipped, arrival
+	if err := f.WriteReports(t.Context(), append(reports, delivery.Report{
+		Source: "app", MessageID: "new", Destination: "vero", Status: delivery.StatusSkipped, ReceivedAt: arrival,
+	})); err != nil {
+		t.Fatal(err)
+	}
+	f.want("select message_id, status from verobridge.deliveries where message_id in ('m1', 'new') order by 1",
+		`{"message_id":"m1","status":"skipped"}`, `{"message_id":"new","status":"skipped"}`)
+	f.want("select message_id from verobridge.held_events order by 1", `{"message_id":"m2"}`)
 }
 
 // TestNoReportBlocksOthers writes requests whose JSON is valid and refused by
