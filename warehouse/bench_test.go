@@ -2,8 +2,10 @@ package warehouse
 
 import (
 	"crypto/rand"
+	_ "embed"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/verobridge/verobridge/internal/delivery"
@@ -11,14 +13,11 @@ import (
 	"github.com/verobridge/verobridge/internal/pgtest"
 )
 
-// benchCall is a usual call of a browser or an app.
-const benchCall = `{"type":"track","messageId":"%s","userId":"user-%d","anonymousId":"8a0d7a3c-5b0e-4c5c-9d5e-1f2a3b4c5d6e","event":"Order Completed",
-	"timestamp":"2026-06-06T10:00:00.123Z","sentAt":"2026-06-06T10:00:01.456Z",
-	"context":{"ip":"203.0.113.7","userAgent":"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0 Safari/537.36",
-		"library":{"name":"analytics.js","version":"next-1.84.3"},"locale":"en-GB","timezone":"Europe/London",
-		"page":{"path":"/checkout","referrer":"https://shop.example.com/cart","search":"","title":"Checkout","url":"https://shop.example.com/checkout"}},
-	"properties":{"order_id":"o-%d","total":12.50,"currency":"EUR","coupon":null,"items":[{"sku":"a","price":1.10}],
-		"shipping":{"address":{"city":"Berlin","postalCode":"10115"}},"placed":"2026-06-06T10:00:00Z","gift":false}}`
+// usualCall is a call of a browser as it usually is, with places for its messageId,
+// its user and its order.
+//
+//go:embed testdata/usual_call.txt
+var usualCall string
 
 // benchBatch makes events with random ids, as SDKs do, of sources in turn.
 func benchBatch(b *testing.B, size int, sources ...string) []event.Event {
@@ -29,7 +28,7 @@ func benchBatch(b *testing.B, size int, sources ...string) []event.Event {
 		if len(sources) > 0 {
 			source = sources[i%len(sources)]
 		}
-		events[i] = eventOf(b, source, arrival, fmt.Sprintf(benchCall, rand.Text(), i, i))
+		events[i] = eventOf(b, source, arrival, fmt.Sprintf(usualCall, rand.Text(), i, i))
 	}
 	return events
 }
@@ -40,6 +39,7 @@ func BenchmarkRecord(b *testing.B) {
 	mapper := newMapper(segment)
 	b.ReportAllocs()
 	for b.Loop() {
+		mapper.memory.reset()
 		if _, err := mapper.record(e); err != nil {
 			b.Fatal(err)
 		}
@@ -54,7 +54,9 @@ func benchLoader(b *testing.B) *Loader {
 
 func openBench(b *testing.B, o Options) *Loader {
 	b.Helper()
-	o.URL = pgtest.Database(b)
+	if o.URL == "" {
+		o.URL = pgtest.Database(b)
+	}
 	l, err := Open(b.Context(), o)
 	if err != nil {
 		b.Fatal(err)
@@ -103,6 +105,32 @@ func BenchmarkConnections(b *testing.B) {
 				events := benchBatch(b, size, "app", "web")
 				b.StartTimer()
 				mustDeliver(b, l, events)
+			}
+			b.ReportMetric(size*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+		})
+	}
+}
+
+// BenchmarkLoadersOfOneSource loads one source by one loader and by two, which take
+// turns (decision 45).
+func BenchmarkLoadersOfOneSource(b *testing.B) {
+	for _, n := range []int{1, 2} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			const size = 5000
+			url := pgtest.Database(b)
+			loaders := make([]*Loader, n)
+			for i := range loaders {
+				loaders[i] = openBench(b, Options{URL: url, Sources: []Source{{Name: "app"}}})
+			}
+			for b.Loop() {
+				b.StopTimer()
+				events := benchBatch(b, size)
+				b.StartTimer()
+				var loading sync.WaitGroup
+				for i, l := range loaders {
+					loading.Go(func() { mustDeliver(b, l, events[i*size/n:(i+1)*size/n]) })
+				}
+				loading.Wait()
 			}
 			b.ReportMetric(size*float64(b.N)/b.Elapsed().Seconds(), "events/s")
 		})

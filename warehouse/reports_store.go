@@ -84,8 +84,13 @@ func reportCells(r delivery.Report) (cells, error) {
 		{"received_at", timeValue(r.ReceivedAt)},
 	}
 	for _, required := range []struct{ column, s string }{
-		{"source", r.Source}, {"message_id", r.MessageID}, {"destination", r.Destination}, {"type", string(r.Type)},
-		{"status", string(r.Status)}, {"reason", string(r.Reason)}, {"detail", r.Detail},
+		{"source", r.Source},
+		{"message_id", r.MessageID},
+		{"destination", r.Destination},
+		{"type", string(r.Type)},
+		{"status", string(r.Status)},
+		{"reason", string(r.Reason)},
+		{"detail", r.Detail},
 	} {
 		c = append(c, cell{required.column, value{kind: text, text: cleanText(required.s)}})
 	}

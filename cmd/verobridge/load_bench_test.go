@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/rand"
 	"fmt"
+	"os"
 	"runtime"
 	"testing"
 	"time"
@@ -15,24 +16,19 @@ import (
 	"github.com/verobridge/verobridge/warehouse"
 )
 
-// usualCall is a call of a browser as it usually is.
-const usualCall = `{"type":"track","messageId":"%s","userId":"user-%d","anonymousId":"8a0d7a3c-5b0e-4c5c-9d5e-1f2a3b4c5d6e","event":"Order Completed",
-	"timestamp":"2026-06-06T10:00:00.123Z","sentAt":"2026-06-06T10:00:01.456Z",
-	"context":{"ip":"203.0.113.7","userAgent":"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0 Safari/537.36",
-		"library":{"name":"analytics.js","version":"next-1.84.3"},"locale":"en-GB","timezone":"Europe/London",
-		"page":{"path":"/checkout","referrer":"https://shop.example.com/cart","search":"","title":"Checkout","url":"https://shop.example.com/checkout"}},
-	"properties":{"order_id":"o-%d","total":12.50,"currency":"EUR","coupon":null,"items":[{"sku":"a","price":1.10}],
-		"shipping":{"address":{"city":"Berlin","postalCode":"10115"}},"placed":"2026-06-06T10:00:00Z","gift":false}}`
-
 // sealed makes events with random ids, as SDKs send them, and the records of 250
 // of them that the spool keeps of them under load.
 func sealed(b *testing.B, size int) (records [][]byte, ids []string) {
 	b.Helper()
 	const joined = 250
+	usualCall, err := os.ReadFile("../../warehouse/testdata/usual_call.txt")
+	if err != nil {
+		b.Fatal(err)
+	}
 	var events []event.Event
 	for i := range size {
 		id := rand.Text()
-		e, err := event.New(fmt.Appendf(nil, usualCall, id, i, i), event.Stamp{Source: "app", ReceivedAt: time.Now()})
+		e, err := event.New(fmt.Appendf(nil, string(usualCall), id, i, i), event.Stamp{Source: "app", ReceivedAt: time.Now()})
 		if err != nil {
 			b.Fatal(err)
 		}
