@@ -112,7 +112,7 @@ func BenchmarkConnections(b *testing.B) {
 }
 
 // BenchmarkLoadersOfOneSource loads one source by one loader and by two, which take
-// turns (decision 45).
+// turns (docs/decisions/0045).
 func BenchmarkLoadersOfOneSource(b *testing.B) {
 	for _, n := range []int{1, 2} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
