@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
@@ -31,6 +32,11 @@ var consoleTests = []struct {
 	{"pages", testConsolePages},
 	{"live", testConsoleLive},
 	{"test event", testConsoleTrial},
+	{"dead letters", testConsoleDeadLetters},
+	{"filters", testConsoleFilters},
+	{"mapping", testConsoleMapping},
+	{"emails", testConsoleEmails},
+	{"tables", testConsoleTables},
 	{"keyboard", testConsoleKeyboard},
 	{"logout", testConsoleLogout},
 }
@@ -150,11 +156,17 @@ func (c *consoleTab) shown(t *testing.T) string {
 	return text
 }
 
-// until waits until a script says true.
+// until waits until a script says true, on this page or one that it leads to.
 func (c *consoleTab) until(t *testing.T, script string) {
 	t.Helper()
-	if _, err := chromedp.Run(c.tab, chromedp.Poll[bool](script, chromedp.WithPollingMutation())); err != nil {
-		t.Fatalf("%s: %v\nat %s\n%s", script, err, c.eval(t, "location.href"), c.shown(t))
+	for started := time.Now(); ; pause(t, 20*time.Millisecond) {
+		is, err := chromedp.Run(c.tab, chromedp.Evaluate[bool]("Boolean("+script+")"))
+		if err == nil && is {
+			return
+		}
+		if time.Since(started) > deadline/2 {
+			t.Fatalf("%s: %v\nat %s\n%s", script, err, c.eval(t, "location.href"), c.shown(t))
+		}
 	}
 }
 
@@ -173,7 +185,8 @@ const faults = `(() => {
 	all(".status").forEach((e) => must(e.textContent.trim() && e.querySelector("svg"), "a status that needs its colour: " + e.outerHTML));
 	all("svg").forEach((e) => must(e.ariaHidden === "true" || e.ariaLabel || e.getAttribute("aria-labelledby") || e.querySelector("title"), "a picture without words"));
 	const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
-	must(wide <= 0, "the page scrolls sideways by " + wide + " at " + innerWidth);
+	must(wide <= 0, "the page scrolls sideways by " + wide + " at " + innerWidth + ", because of " +
+		all("main *").filter((e) => e.getBoundingClientRect().right > innerWidth && !e.parentElement.closest(".scroll, .flat, pre")).map((e) => e.tagName + "." + e.className).join(" "));
 	return found.join("\n");
 })()`
 

@@ -192,11 +192,6 @@ func parseLetterKeys(words []string) ([]LetterKey, error) {
 // Choosable says whether there is something on the page that may be sent again.
 func (v deliveriesView) Choosable() bool { return slices.ContainsFunc(v.List.Deliveries, retriable) }
 
-// eventPath is where the story of a delivery's event is.
-func eventPath(d story.Delivery) string {
-	return eventPage(d.Source, d.MessageID)
-}
-
 // retriable says whether a delivery may have a dead letter.
 func retriable(d story.Delivery) bool {
 	return d.Status == delivery.StatusDead || d.Status == delivery.StatusAmbiguous

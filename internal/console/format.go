@@ -39,7 +39,6 @@ func (c *Console) functions() template.FuncMap {
 		"rows":      formatRows,
 		"moment":    func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000") },
 		"stepword":  func(what string) string { return strings.TrimPrefix(what, "email_") },
-		"eventpath": eventPath,
 		"letterkey": letterKey,
 		"retriable": retriable,
 		"cause":     causeOf,
