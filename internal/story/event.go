@@ -56,14 +56,18 @@ type world struct {
 	appSchemas   []string
 	destinations map[string]Place
 	routes       map[string]map[string]time.Time // by source and destination
+	tables       map[string]bool                 // schema.table, of the sources' schemas
 	now          time.Time
 }
+
+func (w world) has(schema, table string) bool { return w.tables[schema+"."+table] }
 
 // readWorld reads the settings, as the bridge has written them down.
 func (s *Store) readWorld(ctx context.Context, tx pgx.Tx) (world, error) {
 	w := world{
 		sources: make(map[string]Source), types: make(map[string]string),
-		destinations: make(map[string]Place), routes: make(map[string]map[string]time.Time), now: s.now().UTC(),
+		destinations: make(map[string]Place), routes: make(map[string]map[string]time.Time), tables: make(map[string]bool),
+		now: s.now().UTC(),
 	}
 	for _, source := range s.sources {
 		w.sources[source.Name] = source
@@ -81,13 +85,13 @@ func (s *Store) readWorld(ctx context.Context, tx pgx.Tx) (world, error) {
 	if err != nil {
 		return w, err
 	}
-	schemas, err := existing(ctx, tx, w.sources)
+	schemas, err := readTableNames(ctx, tx, w)
 	if err != nil {
 		return w, err
 	}
 	for _, source := range w.sources {
 		switch {
-		case !slices.Contains(schemas, source.Schema):
+		case !schemas[source.Schema]:
 		case source.Vero:
 			w.veroSchemas = append(w.veroSchemas, source.Schema)
 		default:
@@ -130,17 +134,25 @@ func (s *Store) readWorld(ctx context.Context, tx pgx.Tx) (world, error) {
 	return w, err
 }
 
-// existing returns which schemas of sources are there.
-func existing(ctx context.Context, tx pgx.Tx, sources map[string]Source) ([]string, error) {
+// readTableNames notes which tables the sources have, and returns their schemas.
+func readTableNames(ctx context.Context, tx pgx.Tx, w world) (schemas map[string]bool, err error) {
 	var wanted []string
-	for _, s := range sources {
+	for _, s := range w.sources {
 		wanted = append(wanted, s.Schema)
 	}
-	rows, err := tx.Query(ctx, "select nspname::text from pg_namespace where nspname = any($1)", wanted)
+	rows, err := tx.Query(ctx, `
+		select n.nspname::text, c.relname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
+		where n.nspname = any($1) and c.relkind in ('r', 'p', 'v', 'm', 'f')`, wanted)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, pgx.RowTo[string])
+	schemas = make(map[string]bool)
+	var schema, table string
+	_, err = pgx.ForEachRow(rows, []any{&schema, &table}, func() error {
+		schemas[schema], w.tables[schema+"."+table] = true, true
+		return nil
+	})
+	return schemas, err
 }
 
 func (s *Store) readEvent(ctx context.Context, tx pgx.Tx, w world, messageID string) ([]Story, error) {

@@ -48,15 +48,11 @@ type mailEvent struct {
 }
 
 // readMail reads the email events of a person in a time, the newest first.
-func readMail(ctx context.Context, tx pgx.Tx, schemas, users, addresses []string, from, to time.Time) ([]mailEvent, error) {
+func readMail(ctx context.Context, tx pgx.Tx, w world, users, addresses []string, from, to time.Time) ([]mailEvent, error) {
 	var selects []string
-	for _, schema := range schemas {
+	for _, schema := range w.veroSchemas {
 		for _, t := range emailTables {
-			there, err := isTable(ctx, tx, schema, t.table)
-			if err != nil {
-				return nil, err
-			}
-			if !there {
+			if !w.has(schema, t.table) {
 				continue
 			}
 			detail := "''"
@@ -143,14 +139,14 @@ func readEmails(ctx context.Context, tx pgx.Tx, w world, s *Story) error {
 	addresses = append(addresses, found...)
 	addresses = append(addresses, calledAddresses(focus)...)
 	s.Addressed = len(addresses) > 0
-	if s.AnyEmails, err = anyEmails(ctx, tx, w.veroSchemas); err != nil || !s.AnyEmails {
+	if s.AnyEmails, err = anyEmails(ctx, tx, w); err != nil || !s.AnyEmails {
 		return err
 	}
-	before, err := readMail(ctx, tx, w.veroSchemas, users, addresses, time.Time{}, s.ReceivedAt)
+	before, err := readMail(ctx, tx, w, users, addresses, time.Time{}, s.ReceivedAt)
 	if err != nil {
 		return err
 	}
-	back, err := readResubscribed(ctx, tx, w.veroSchemas, users)
+	back, err := readResubscribed(ctx, tx, w, users)
 	if err != nil {
 		return err
 	}
@@ -163,7 +159,7 @@ func readEmails(ctx context.Context, tx pgx.Tx, w world, s *Story) error {
 	if err != nil {
 		return err
 	}
-	after, err := readMail(ctx, tx, w.veroSchemas, users, addresses, s.ReceivedAt.Add(-clockSlack), s.ReceivedAt.Add(emailWindow))
+	after, err := readMail(ctx, tx, w, users, addresses, s.ReceivedAt.Add(-clockSlack), s.ReceivedAt.Add(emailWindow))
 	if err != nil {
 		return err
 	}
@@ -195,11 +191,7 @@ func nextSame(ctx context.Context, tx pgx.Tx, s *Story, focus *Place) (time.Time
 func readAddresses(ctx context.Context, tx pgx.Tx, w world, users []string) ([]string, error) {
 	var all []string
 	for _, schema := range w.appSchemas {
-		there, err := isTable(ctx, tx, schema, "users")
-		if err != nil {
-			return nil, err
-		}
-		if !there || len(users) == 0 {
+		if !w.has(schema, "users") || len(users) == 0 {
 			continue
 		}
 		rows, err := tx.Query(ctx, "select lower(email::text) from "+pgx.Identifier{schema, "users"}.Sanitize()+
@@ -217,34 +209,27 @@ func readAddresses(ctx context.Context, tx pgx.Tx, w world, users []string) ([]s
 }
 
 // anyEmails says whether Vero has ever reported an email.
-func anyEmails(ctx context.Context, tx pgx.Tx, schemas []string) (bool, error) {
-	for _, schema := range schemas {
+func anyEmails(ctx context.Context, tx pgx.Tx, w world) (some bool, err error) {
+	var exist []string
+	for _, schema := range w.veroSchemas {
 		for _, t := range emailTables {
-			there, err := isTable(ctx, tx, schema, t.table)
-			if err != nil {
-				return false, err
-			}
-			if !there {
-				continue
-			}
-			var some bool
-			if err := tx.QueryRow(ctx, "select exists (select from "+pgx.Identifier{schema, t.table}.Sanitize()+")").Scan(&some); err != nil || some {
-				return some, err
+			if w.has(schema, t.table) {
+				exist = append(exist, "exists (select from "+pgx.Identifier{schema, t.table}.Sanitize()+")")
 			}
 		}
 	}
-	return false, nil
+	if len(exist) == 0 {
+		return false, nil
+	}
+	err = tx.QueryRow(ctx, "select "+strings.Join(exist, " or ")).Scan(&some)
+	return some, err
 }
 
 // readResubscribed returns when users came back last, zero if none did. The table
 // is made when the first one does.
-func readResubscribed(ctx context.Context, tx pgx.Tx, schemas, users []string) (last time.Time, err error) {
-	for _, schema := range schemas {
-		there, err := isTable(ctx, tx, schema, "email_resubscribed")
-		if err != nil {
-			return last, err
-		}
-		if !there {
+func readResubscribed(ctx context.Context, tx pgx.Tx, w world, users []string) (last time.Time, err error) {
+	for _, schema := range w.veroSchemas {
+		if !w.has(schema, "email_resubscribed") {
 			continue
 		}
 		var at *time.Time

@@ -25,6 +25,10 @@ type Timeline struct {
 	Entries   []Entry   `json:"entries"`
 	// Next is where the following page begins, nil if this is the last.
 	Next *Cursor `json:"next,omitempty"`
+
+	// asked is what was asked for. What a visitor did is shown whole if it is his
+	// id; on a device that people share, a user's timeline has only the user's.
+	asked string
 }
 
 // Cursor is a place in a timeline. The zero Cursor is its newest end.
@@ -81,7 +85,7 @@ func (s *Store) Person(ctx context.Context, id string, limit int, after Cursor) 
 
 // readWho finds by what else the person is known.
 func readWho(ctx context.Context, tx pgx.Tx, w world, id string) (Timeline, error) {
-	var t Timeline
+	t := Timeline{asked: id}
 	var isUser, isVisitor bool
 	if err := tx.QueryRow(ctx, `
 		select exists (select from verobridge.deliveries where user_id = $1),
@@ -98,11 +102,7 @@ func readWho(ctx context.Context, tx pgx.Tx, w world, id string) (Timeline, erro
 		address := strings.ToLower(strings.TrimSpace(id))
 		t.Addresses = []string{address}
 		for _, schema := range w.appSchemas {
-			there, err := isTable(ctx, tx, schema, "users")
-			if err != nil {
-				return t, err
-			}
-			if !there {
+			if !w.has(schema, "users") {
 				continue
 			}
 			if err := collect(ctx, tx, &t.Users, "select id::text from "+pgx.Identifier{schema, "users"}.Sanitize()+
@@ -151,7 +151,7 @@ func (t *Timeline) readEntries(ctx context.Context, tx pgx.Tx, w world, limit in
 		after = Cursor{At: w.now.Add(24 * time.Hour)} // clocks of callers may be ahead
 	}
 	t.Users, t.Visitors, t.Addresses = orNone(t.Users), orNone(t.Visitors), orNone(t.Addresses)
-	events, complete, err := readEvents(ctx, tx, w, t.Users, t.Visitors, limit, after)
+	events, complete, err := t.readEvents(ctx, tx, w, limit, after)
 	if err != nil {
 		return err
 	}
@@ -159,11 +159,11 @@ func (t *Timeline) readEntries(ctx context.Context, tx pgx.Tx, w world, limit in
 	if err != nil {
 		return err
 	}
-	mail, err := readMail(ctx, tx, w.veroSchemas, t.Users, t.Addresses, time.Time{}, after.At.Add(time.Microsecond))
+	mail, err := readMail(ctx, tx, w, t.Users, t.Addresses, time.Time{}, after.At.Add(time.Microsecond))
 	if err != nil {
 		return err
 	}
-	back, err := readResubscribed(ctx, tx, w.veroSchemas, t.Users)
+	back, err := readResubscribed(ctx, tx, w, t.Users)
 	if err != nil {
 		return err
 	}
@@ -196,7 +196,7 @@ const placesEach = 8
 
 // readEvents reads the newest events of a person with what became of them.
 // complete says that there are no more.
-func readEvents(ctx context.Context, tx pgx.Tx, w world, users, visitors []string, limit int, after Cursor) (list []Entry, complete bool, err error) {
+func (t *Timeline) readEvents(ctx context.Context, tx pgx.Tx, w world, limit int, after Cursor) (list []Entry, complete bool, err error) {
 	const fields = `source, message_id, destination, type, event, status, reason, detail, attempts, received_at, settled_at`
 	most := placesEach * (limit + 1)
 	rows, err := tx.Query(ctx, `
@@ -208,12 +208,12 @@ func readEvents(ctx context.Context, tx pgx.Tx, w world, users, visitors []strin
 		  union
 		  select d.* from unnest($2::text[]) id cross join lateral (
 		    select `+fields+` from verobridge.deliveries
-		    where anonymous_id = id and (user_id is null or user_id = any($1)) and received_at <= $3 and (received_at, message_id) < ($3, $4)
+		    where anonymous_id = id and (user_id is null or user_id = any($1) or anonymous_id = $6) and received_at <= $3 and (received_at, message_id) < ($3, $4)
 		    order by received_at desc, message_id desc limit $5) d)
 		select source, message_id, destination, type, coalesce(event, ''), status, reason, detail, attempts, received_at, coalesce(settled_at, '0001-01-01Z')
 		from mine where type <> 'rejected'
 		order by received_at desc, message_id desc, source, destination <> '`+warehouseName+`', destination limit $5`,
-		users, visitors, after.At, cmp.Or(after.ID, "\U0010FFFF"), most)
+		t.Users, t.Visitors, after.At, cmp.Or(after.ID, "\U0010FFFF"), most, t.asked)
 	if err != nil {
 		return nil, false, err
 	}

@@ -24,14 +24,14 @@ func readOwnRows(ctx context.Context, tx pgx.Tx, w world, s *Story) error {
 	if !known || table == "" {
 		return nil
 	}
-	row, err := readRow(ctx, tx, source.Schema, table, s.MessageID)
+	row, err := readRow(ctx, tx, w, source.Schema, table, s.MessageID)
 	if err != nil || row == nil {
 		return err
 	}
 	s.Tables, s.Row = []string{source.Schema + "." + table}, row
 	s.Library = strings.TrimSpace(gjson.GetBytes(row, "context_library_name").String() + " " + gjson.GetBytes(row, "context_library_version").String())
 	if own := gjson.GetBytes(row, "event").String(); table == "tracks" && own != "" && own != table {
-		more, err := readRow(ctx, tx, source.Schema, own, s.MessageID)
+		more, err := readRow(ctx, tx, w, source.Schema, own, s.MessageID)
 		if err != nil {
 			return err
 		}
@@ -39,37 +39,27 @@ func readOwnRows(ctx context.Context, tx pgx.Tx, w world, s *Story) error {
 			s.Tables, s.Row = append(s.Tables, source.Schema+"."+own), more
 		}
 	}
-	return readDiscarded(ctx, tx, source.Schema, s)
+	return readDiscarded(ctx, tx, w, source.Schema, s)
 }
 
 // readRow returns a row as JSON without what is null, or nil.
-func readRow(ctx context.Context, tx pgx.Tx, schema, table, id string) (json.RawMessage, error) {
-	there, err := isTable(ctx, tx, schema, table)
-	if err != nil || !there {
-		return nil, err
+func readRow(ctx context.Context, tx pgx.Tx, w world, schema, table, id string) (json.RawMessage, error) {
+	if !w.has(schema, table) {
+		return nil, nil
 	}
 	var text string
-	err = tx.QueryRow(ctx, "select jsonb_strip_nulls(to_jsonb(t))::text from "+pgx.Identifier{schema, table}.Sanitize()+" t where id = $1 limit 1", id).Scan(&text)
+	err := tx.QueryRow(ctx, "select jsonb_strip_nulls(to_jsonb(t))::text from "+pgx.Identifier{schema, table}.Sanitize()+" t where id = $1 limit 1", id).Scan(&text)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
 	return json.RawMessage(text), err
 }
 
-func isTable(ctx context.Context, tx pgx.Tx, schema, table string) (there bool, err error) {
-	err = tx.QueryRow(ctx, "select to_regclass($1) is not null", pgx.Identifier{schema, table}.Sanitize()).Scan(&there)
-	return there, err
-}
-
 // readDiscarded reads the values that did not fit. The tables are called so in
 // the shapes of Segment and RudderStack.
-func readDiscarded(ctx context.Context, tx pgx.Tx, schema string, s *Story) error {
+func readDiscarded(ctx context.Context, tx pgx.Tx, w world, schema string, s *Story) error {
 	for _, table := range []string{"discards", "rudder_discards"} {
-		there, err := isTable(ctx, tx, schema, table)
-		if err != nil {
-			return err
-		}
-		if !there {
+		if !w.has(schema, table) {
 			continue
 		}
 		rows, err := tx.Query(ctx, `select table_name, column_name, column_value, coalesce(to_jsonb(d)->>'reason', '')
