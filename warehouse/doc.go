@@ -7,7 +7,8 @@
 //
 // What a key of an event becomes is worked out once (keys.go). Rows are cast to
 // their tables and written in COPY's binary format (tuples.go, codec.go). While
-// Postgres works on one part of a batch the next is mapped (ahead.go).
+// Postgres works on one part of a batch the next is mapped (ahead.go), each into
+// the memory of the one before the last (memory.go).
 //
 // Each source has a schema; a call has the tables that Segment's documentation
 // gives it (connections/storage/warehouses/schema):
@@ -29,7 +30,7 @@
 // are whole numbers at first. The type of a column is never changed, for that rewrites the table and
 // breaks views: a value that the column cannot hold exactly becomes null and is
 // kept in the schema's discards table with its place and reason. Tables that
-// are there already are adopted with the types they have. A repair (repair.go),
+// are there already are adopted with the types they have (codec_adopted.go). A repair (repair.go),
 // which somebody asks for, gives a column another type and puts in what fits then.
 //
 // Names and tables are those of a shape (shape.go): Segment's, or RudderStack's

@@ -85,7 +85,7 @@ type Loader struct {
 	pool                                *pgxpool.Pool
 
 	prepared *atomic.Bool
-	// waryReports is how many more times reports are upserted at once.
+	// waryReports is how many more times many reports are upserted, not copied.
 	waryReports atomic.Int32
 	others      []*Loader // those that serve other sources on connections of their own
 

@@ -22,15 +22,19 @@ const copiedReports = 200
 // key refuses one, they and those of the next times are upserted, as repeated
 // events are looked for (known.go).
 func (l *Loader) storeReports(ctx context.Context, reports []delivery.Report) error {
-	if len(reports) >= copiedReports && l.waryReports.Load() <= 0 {
-		err := l.copyReports(ctx, reports)
-		if !isRepeat(err) && !errors.Is(err, errStale) {
-			return err
-		}
-		l.waryReports.Store(wariness)
+	switch {
+	case len(reports) < copiedReports:
+		return l.upsert(ctx, reports)
+	case l.waryReports.Load() > 0:
+		l.waryReports.Add(-1)
+		return l.upsert(ctx, reports)
 	}
-	l.waryReports.Add(-1)
-	return l.upsert(ctx, reports)
+	err := l.copyReports(ctx, reports)
+	if isRepeat(err) || errors.Is(err, errStale) {
+		l.waryReports.Store(wariness)
+		return l.upsert(ctx, reports)
+	}
+	return err
 }
 
 // deliveries is the table of reports.
