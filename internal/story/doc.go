@@ -9,6 +9,10 @@
 //	<source>.tracks, …          the events themselves
 //	email_analytics.emails      what came back from Vero
 //
+// What is asked is read by event.go, person.go and mail.go. What it means is judged
+// afterwards, purely: steps.go puts it in order, and verdict.go gives the first cause
+// that fits, of the tables in causes_*.go. docs/why.md lists them.
+//
 // # Failure handling
 //
 // Every question is one read-only transaction with a time limit, on connections
