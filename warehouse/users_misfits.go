@@ -21,7 +21,8 @@ func misfitsOf(losses []loss) map[string]bool {
 	return misfits
 }
 
-// emptyMisfits makes null what cannot hold what the latest calls say.
+// emptyMisfits makes null what cannot hold what the latest calls say. A column of
+// somebody else's that must not be null keeps what it has.
 func (in *insertion) emptyMisfits(ctx context.Context, p *part, latest []*state) error {
 	rows := make(map[string][]*row) // by column
 	for _, s := range latest {
@@ -30,8 +31,9 @@ func (in *insertion) emptyMisfits(ctx context.Context, p *part, latest []*state)
 		}
 	}
 	for _, column := range slices.Sorted(maps.Keys(rows)) {
-		_, err := in.tx.Exec(ctx, fmt.Sprintf("update %s set %s = null where id = any($1::text[]::%s[])",
-			p.table.quoted(), quoteName(column), p.rel.columns["id"]), keys(rows[column], p.rel))
+		_, err := in.tx.Exec(ctx, fmt.Sprintf(`update %s set %s = null where id = any($1::text[]::%s[])
+			and not exists (select from pg_attribute where attrelid = $2::text::regclass and attname = $3 and attnotnull)`,
+			p.table.quoted(), quoteName(column), p.rel.columns["id"]), keys(rows[column], p.rel), p.table.quoted(), column)
 		if err != nil {
 			return err
 		}

@@ -87,6 +87,17 @@ func TestUsersHoldTheLatestState(t *testing.T) {
 	}
 }
 
+// A column that must not be null keeps its value, and the call gets in.
+func TestUsersColumnThatMustNotBeNull(t *testing.T) {
+	t.Parallel()
+	f := open(t, Options{})
+	f.exec("create schema app; create table app.users (id varchar(1024) primary key, received_at timestamptz, uuid_ts timestamptz, seats bigint not null)")
+	f.deliver(identifyAs(t, "m1", "u1", arrival, `{"seats":1}`))
+	f.deliver(identifyAs(t, "m2", "u1", arrival.Add(time.Second), `{"seats":"many","plan":"pro"}`))
+	f.want("select seats, plan from app.users", `{"seats":1,"plan":"pro"}`)
+	f.want("select row_id, column_value from app.discards where table_name = 'users'", `{"row_id":"u1","column_value":"many"}`)
+}
+
 func TestAnonymousIdentifyMakesNoUser(t *testing.T) {
 	t.Parallel()
 	f := open(t, Options{})
