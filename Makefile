@@ -9,7 +9,7 @@ TEST  ?= ./...
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test test-postgres-versions build lint fmt bench fuzz torture cover tidy up down migrate postgres test-programs
+.PHONY: help dev test test-postgres-versions build lint fmt bench fuzz torture screenshots cover tidy up down migrate postgres test-programs
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-23s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ fuzz: ## Fuzz every door, FUZZTIME each
 torture: postgres build ## Break a bridge on purpose and count what it lost, CYCLES=1000 SCENARIO=kill,power
 	./bin/verobridge torture --cycles $(or $(CYCLES),25) $(if $(SCENARIO),--scenario $(SCENARIO))
 
+screenshots: test-programs ## Make the pictures of the console in docs/images anew
+	@fc-list 2>/dev/null | grep -q Inter || $(MAKE) --no-print-directory install-font
+	$(GO) test -tags screenshots -count=1 -run '^TestScreenshots$$' ./cmd/verobridge
+
 cover: test-programs ## Show how much the tests cover
 	$(GO) test -coverprofile cover.out -coverpkg ./... ./... && $(GO) tool cover -func cover.out | tail -n 1
 
@@ -83,7 +87,7 @@ endef
 postgres: ## Install Postgres if it is missing
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb /opt/homebrew/opt/postgresql*/bin/initdb /usr/local/opt/postgresql*/bin/initdb >/dev/null 2>&1 || $(MAKE) --no-print-directory install-postgres
 
-.PHONY: install-postgres install-compiler install-node install-chromium install-pgbouncer
+.PHONY: install-postgres install-compiler install-node install-chromium install-pgbouncer install-font
 install-postgres:
 	$(call install,postgresql,postgresql)
 
@@ -103,6 +107,9 @@ install-node:
 
 install-chromium:
 	$(call install,chromium,--cask chromium)
+
+install-font:
+	$(call install,fontconfig fonts-inter,--cask font-inter)
 
 install-pgbouncer:
 	$(call install,pgbouncer,pgbouncer)

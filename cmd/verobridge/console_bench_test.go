@@ -25,6 +25,10 @@ func BenchmarkConsolePages(b *testing.B) {
 		return strings.Contains(text, "By day of sending")
 	})
 	for _, page := range []struct{ name, path string }{
+		{"overview", "/"},
+		{"live", "/live"},
+		{"live of a person", "/live?person=user-77"},
+		{"setup", "/setup"},
 		{"deliveries", "/deliveries"},
 		{"deliveries of a status", "/deliveries?status=dead"},
 		{"deliveries of a reason", "/deliveries?status=skipped&reason=no_consent"},

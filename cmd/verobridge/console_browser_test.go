@@ -32,6 +32,7 @@ var consoleTests = []struct {
 	{"pages", testConsolePages},
 	{"live", testConsoleLive},
 	{"test event", testConsoleTrial},
+	{"timeline", testConsoleTimeline},
 	{"dead letters", testConsoleDeadLetters},
 	{"filters", testConsoleFilters},
 	{"mapping", testConsoleMapping},
@@ -45,7 +46,7 @@ var consoleTests = []struct {
 // an error, without asking any other host, on a phone too.
 func TestConsole(t *testing.T) {
 	t.Parallel()
-	c := newConsoleTab(t)
+	c := newConsoleTab(t, &dev{password: "open sesame"})
 	for _, test := range consoleTests {
 		if !t.Run(test.name, func(t *testing.T) { test.run(t, c) }) {
 			return // the next ones go on from where this one ended
@@ -62,12 +63,10 @@ type consoleTab struct {
 	notes *consoleNotes
 }
 
-func newConsoleTab(t *testing.T) *consoleTab {
+func newConsoleTab(t *testing.T, d *dev) *consoleTab {
 	t.Helper()
-	d := &dev{
-		dataDir: t.TempDir(), listen: "127.0.0.1:0", admin: "127.0.0.1:0", vero: "127.0.0.1:0",
-		password: "open sesame", out: t.Output(), log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
-	}
+	d.dataDir, d.listen, d.admin, d.vero = t.TempDir(), "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
+	d.out, d.log = t.Output(), slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	t.Cleanup(func() { d.stop(t) })
 	if err := d.start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -316,6 +315,20 @@ func testConsoleTrial(t *testing.T, c *consoleTab) {
 		}
 	}
 	c.checkPage(t)
+}
+
+// A person's timeline has what he did and the email that followed.
+func testConsoleTimeline(t *testing.T, c *consoleTab) {
+	c.post(t, "/v1/identify", devAppKey, []byte(`{"userId":"tina","traits":{"email":"tina@example.com"}}`))
+	c.track(t, "tina", "Signed Up")
+	c.await(t, "an email", `select exists(select from vero.email_sent where user_id = 'tina')`)
+	c.open(t, "/person?id=tina%40example.com")
+	text := c.shown(t)
+	for _, part := range []string{"tina", "Signed Up", "identify", "Signed up email"} {
+		if !strings.Contains(strings.ToLower(text), strings.ToLower(part)) {
+			t.Errorf("the timeline does not show %q:\n%s", part, text)
+		}
+	}
 }
 
 // The first key leads past the navigation; / searches; g and a letter go to another

@@ -14,28 +14,28 @@ type snippet struct {
 	Note string
 }
 
-// snippetForms are the snippets with the places where URL, HOST (without a scheme)
-// and WRITE_KEY go. The options are those of the SDKs' own documentation and
+// snippetForms are the snippets with {url}, {host} (without a scheme), {key} and
+// the like where those go. The options are those of the SDKs' own documentation and
 // sources.
 var snippetForms = []struct {
 	name, code, note string
 	// server says that it is for a key that nobody else may read.
 	server bool
 }{
-	{name: "curl", code: `curl -u WRITE_KEY: URL/v1/track \
+	{name: "curl", code: `curl -u {key}: {url}/v1/track \
   -H 'Content-Type: application/json' \
   -d '{"userId":"42","event":"Signed Up","context":{"traits":{"email":"jane@example.com"}}}'`, server: true},
 	{name: "Browser", code: `import { AnalyticsBrowser } from "@segment/analytics-next"
 
-const analytics = AnalyticsBrowser.load({ writeKey: "WRITE_KEY", cdnURL: "URL" })
+const analytics = AnalyticsBrowser.load({ writeKey: "{key}", cdnURL: "{url}" })
 analytics.identify("42", { plan: "pro" })
-analytics.track("Signed Up")`, note: "With Segment's snippet in a page, replace cdn.segment.com in it by HOST; analytics_dir has to be set then."},
+analytics.track("Signed Up")`, note: "With Segment's snippet in a page, replace cdn.segment.com in it by {host}; analytics_dir has to be set then."},
 	{name: "Node.js", code: `import { Analytics } from "@segment/analytics-node"
 
-const analytics = new Analytics({ writeKey: "WRITE_KEY", host: "URL" })
+const analytics = new Analytics({ writeKey: "{key}", host: "{url}" })
 analytics.identify({ userId: "42", traits: { email: "jane@example.com" } })
 analytics.track({ userId: "42", event: "Signed Up" })`, server: true},
-	{name: "Go", code: `client, err := analytics.NewWithConfig("WRITE_KEY", analytics.Config{Endpoint: "URL"})
+	{name: "Go", code: `client, err := analytics.NewWithConfig("{key}", analytics.Config{Endpoint: "{url}"})
 if err != nil {
 	return err
 }
@@ -43,27 +43,27 @@ defer client.Close()
 err = client.Enqueue(analytics.Track{UserId: "42", Event: "Signed Up"})`, server: true},
 	{name: "Python", code: `import segment.analytics as analytics
 
-analytics.write_key = "WRITE_KEY"
-analytics.host = "URL"
+analytics.write_key = "{key}"
+analytics.host = "{url}"
 analytics.identify("42", {"email": "jane@example.com"})
 analytics.track("42", "Signed Up")`, server: true},
-	{name: "Ruby", code: `analytics = Segment::Analytics.new(write_key: "WRITE_KEY", host: "HOST_ONLY", port: PORT, ssl: TLS)
+	{name: "Ruby", code: `analytics = Segment::Analytics.new(write_key: "{key}", host: "{hostname}", port: {port}, ssl: {tls})
 analytics.identify(user_id: "42", traits: { email: "jane@example.com" })
 analytics.track(user_id: "42", event: "Signed Up")`, server: true},
 	{name: "PHP", code: `use Segment\Segment;
 
-Segment::init("WRITE_KEY", ["host" => "HOST"]);
+Segment::init("{key}", ["host" => "{host}"]);
 Segment::identify(["userId" => "42", "traits" => ["email" => "jane@example.com"]]);
 Segment::track(["userId" => "42", "event" => "Signed Up"]);`, note: "It always speaks TLS.", server: true},
-	{name: "Java", code: `Analytics analytics = Analytics.builder("WRITE_KEY").endpoint("URL").build();
+	{name: "Java", code: `Analytics analytics = Analytics.builder("{key}").endpoint("{url}").build();
 analytics.enqueue(TrackMessage.builder("Signed Up").userId("42"));`, server: true},
-	{name: "Swift", code: `let analytics = Analytics(configuration: Configuration(writeKey: "WRITE_KEY")
-    .apiHost("HOST/v1")
-    .cdnHost("HOST/v1"))
+	{name: "Swift", code: `let analytics = Analytics(configuration: Configuration(writeKey: "{key}")
+    .apiHost("{host}/v1")
+    .cdnHost("{host}/v1"))
 analytics.track(name: "Signed Up")`, note: "It always speaks TLS."},
-	{name: "Kotlin", code: `val analytics = Analytics("WRITE_KEY", applicationContext) {
-    apiHost = "HOST/v1"
-    cdnHost = "HOST/v1"
+	{name: "Kotlin", code: `val analytics = Analytics("{key}", applicationContext) {
+    apiHost = "{host}/v1"
+    cdnHost = "{host}/v1"
 }
 analytics.track("Signed Up")`, note: "It always speaks TLS."},
 }
@@ -87,7 +87,7 @@ func snippetsOf(base string, source SetupSource) []snippet {
 		port = "80"
 	}
 	fill := func(text, key string) string {
-		return strings.NewReplacer("HOST_ONLY", u.Hostname(), "HOST", u.Host, "URL", base, "WRITE_KEY", key, "PORT", port, "TLS", tls).Replace(text)
+		return strings.NewReplacer("{hostname}", u.Hostname(), "{host}", u.Host, "{url}", base, "{key}", key, "{port}", port, "{tls}", tls).Replace(text)
 	}
 	key := source.WriteKeys[0]
 	var snippets []snippet
@@ -95,11 +95,7 @@ func snippetsOf(base string, source SetupSource) []snippet {
 		if form.server && source.Browser {
 			continue
 		}
-		note := form.note
-		if note != "" && !strings.Contains(note, "TLS") {
-			note = fill(note, key)
-		}
-		snippets = append(snippets, snippet{form.name, secret{fill(form.code, masked(key)), fill(form.code, key)}, note})
+		snippets = append(snippets, snippet{form.name, secret{fill(form.code, masked(key)), fill(form.code, key)}, fill(form.note, masked(key))})
 	}
 	return snippets
 }

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/verobridge/verobridge/internal/mockvero"
+)
+
+const (
+	// lookers is how many people look at the console while events come in, each at
+	// another page every lookEvery; watchers have the page Live open.
+	lookers   = 4
+	watchers  = 4
+	lookEvery = 500 * time.Millisecond
+	// lookPosts is how many batches of 100 events make up a turn.
+	lookPosts = 60
+)
+
+// BenchmarkIngestWithConsole says how many events a second are accepted while
+// nobody looks, and while people look at the console with many events in the
+// tables. They take turns, so that a busy machine disturbs both.
+func BenchmarkIngestWithConsole(b *testing.B) {
+	vero := mockvero.New(mockvero.Options{AuthToken: veroToken})
+	s := testSettings(b, serve(b, vero))
+	s.Sources[0].Destinations = nil // the mock would take a core for itself
+	bridge := startTestBridge(b, s, slog.New(slog.DiscardHandler))
+	w := &world{bridge: bridge, db: connect(b, s.Warehouse.URL), vero: vero, url: "http://" + bridge.publicAddr}
+	w.await(b, "the tables", "select to_regclass('email_analytics.funnel') is not null")
+	seedEvents(b, w.db, benchEvents(b))
+	var alone, looked time.Duration
+	for b.Loop() {
+		alone += w.postBatches(b)
+		stop := w.look(b)
+		looked += w.postBatches(b)
+		stop()
+	}
+	events := float64(b.N * lookPosts * 100)
+	b.ReportMetric(events/alone.Seconds(), "alone-events/s")
+	b.ReportMetric(events/looked.Seconds(), "looked-at-events/s")
+	b.ReportMetric(100*alone.Seconds()/looked.Seconds(), "%-of-alone")
+}
+
+// postBatches posts batches from four clients and returns how long that took.
+func (w *world) postBatches(b *testing.B) time.Duration {
+	b.Helper()
+	const clients = 4
+	usualCall, err := os.ReadFile("../../warehouse/testdata/usual_call.txt")
+	if err != nil {
+		b.Fatal(err)
+	}
+	bodies := make([][]byte, lookPosts)
+	for i := range bodies {
+		var batch bytes.Buffer
+		for n := range 100 {
+			separator := ","
+			if n == 0 {
+				separator = `{"batch":[`
+			}
+			batch.WriteString(separator)
+			fmt.Fprintf(&batch, string(usualCall), rand.Text(), n, n)
+		}
+		batch.WriteString("]}")
+		bodies[i] = batch.Bytes()
+	}
+	started := time.Now()
+	var posting sync.WaitGroup
+	for c := range clients {
+		posting.Go(func() {
+			for i := c; i < len(bodies); i += clients {
+				w.post(b, "/v1/batch", appKey, bodies[i])
+			}
+		})
+	}
+	posting.Wait()
+	return time.Since(started)
+}
+
+// look looks at the console until it is stopped.
+func (w *world) look(b *testing.B) (stop func()) {
+	b.Helper()
+	ctx, cancel := context.WithCancel(b.Context())
+	read := func(path string) {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+w.bridge.adminAddr+path, nil)
+		if err != nil {
+			b.Error(err)
+			return
+		}
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return // it is stopped
+		}
+		defer answer.Body.Close()
+		_, _ = io.Copy(io.Discard, answer.Body) // until it is stopped
+	}
+	var looking sync.WaitGroup
+	for range watchers {
+		looking.Go(func() { read("/live/stream") })
+	}
+	paths := []string{"/", "/live", "/deliveries?status=dead", "/emails", "/tables", "/setup", "/deliveries?person=user-77"}
+	for n := range lookers {
+		looking.Go(func() {
+			for ticker, i := time.NewTicker(lookEvery), n; ; i++ {
+				read(paths[i%len(paths)])
+				select {
+				case <-ctx.Done():
+					ticker.Stop()
+					return
+				case <-ticker.C:
+				}
+			}
+		})
+	}
+	return func() {
+		cancel()
+		looking.Wait()
+	}
+}
