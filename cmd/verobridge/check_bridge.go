@@ -19,11 +19,14 @@ func (s settings) checkBridge(ctx context.Context) []doctor.Finding {
 	f := doctor.In("bridge")
 	parts, status, err := s.askReady(ctx)
 	switch {
-	case err != nil && s.holdsSpool():
+	case err != nil && s.spoolInUse() == yes:
 		f.Add(doctor.Error, "stop the other one, or give this one a data_dir of its own; if it is this one, look why it does not answer at admin.listen",
 			"a process uses data_dir, and no bridge answers at %s", s.Admin.Listen)
 	case err != nil:
 		f.OK("none runs with these settings")
+	case s.spoolInUse() == no:
+		f.Add(doctor.Error, "let admin.listen and listen differ from those of the other bridge, or name its settings with --config",
+			"a bridge answers at %s, and it is not one with this data_dir", s.Admin.Listen)
 	case status != http.StatusOK:
 		f.Add(doctor.Error, "look into its log, which has the reason", "it runs and takes no events: %s", parts["spool"])
 	case parts["warehouse"] != partReady:
@@ -50,10 +53,27 @@ func (s settings) askReady(ctx context.Context) (parts map[string]string, status
 	return parts, answer.StatusCode, json.NewDecoder(answer.Body).Decode(&parts)
 }
 
-// holdsSpool says whether some process has the spool of these settings open.
-func (s settings) holdsSpool() bool {
+// certainty is what is known of a question that cannot always be answered.
+type certainty int
+
+const (
+	unknown certainty = iota
+	yes
+	no
+)
+
+// spoolInUse says whether some process has the spool of these settings open. That is
+// not known of a spool elsewhere, or in a folder that may not be looked at.
+func (s settings) spoolInUse() certainty {
 	used, err := spool.InUse(s.spoolDir())
-	return s.NATS.URL == "" && err == nil && used
+	switch {
+	case s.NATS.URL != "" || err != nil:
+		return unknown
+	case used:
+		return yes
+	default:
+		return no
+	}
 }
 
 // spoolDir is the folder of the embedded spool.

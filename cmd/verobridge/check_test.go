@@ -145,6 +145,13 @@ func TestCheckBesideTheBridge(t *testing.T) {
 		t.Error("no error of two bridges with one data_dir")
 	}
 	expect(t, all, doctor.Error, "bridge", "a data_dir of its own")
+	other = c
+	other.dataDir = t.TempDir()
+	all, err = other.check(t)
+	if err == nil {
+		t.Error("no error of a bridge that is another one")
+	}
+	expect(t, all, doctor.Error, "bridge", "not one with this data_dir")
 	if err := b.spool.Ready(); err != nil {
 		t.Errorf("afterwards the bridge is not ready: %v", err)
 	}
