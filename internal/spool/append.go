@@ -58,8 +58,15 @@ func (s *Spool) Append(ctx context.Context, events ...event.Event) error {
 	}
 }
 
+// frameOverhead is about what a frame has besides the body of its event.
+const frameOverhead = 128
+
 func frameAll(events []event.Event) [][]byte {
-	records := [][]byte{nil}
+	size := 0
+	for _, e := range events {
+		size += len(e.Body) + frameOverhead
+	}
+	records := [][]byte{make([]byte, 0, min(size, maxRecord))}
 	for _, e := range events {
 		last := len(records) - 1
 		if len(records[last]) > 0 && len(records[last])+len(e.Body) > maxRecord {

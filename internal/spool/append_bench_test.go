@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"runtime"
 	"testing"
+
+	"github.com/verobridge/verobridge/internal/event"
 )
 
 // BenchmarkAppend measures durable appends from many clients at once: each
@@ -18,11 +20,7 @@ func BenchmarkAppend(b *testing.B) {
 					b.Fatal(err)
 				}
 				defer func() { _ = s.Close() }()
-				batch := calls("ann", size)
-				padding := fmt.Sprintf(`{"userId":"ann","p":"%01000d"}`, 7)
-				for i := range batch {
-					batch[i].Body = []byte(padding)
-				}
+				batch := usualCalls(size)
 				b.SetParallelism(max(1, clients/runtime.GOMAXPROCS(0)))
 				b.ReportAllocs()
 				b.RunParallel(func(pb *testing.PB) {
@@ -36,4 +34,23 @@ func BenchmarkAppend(b *testing.B) {
 			})
 		}
 	}
+}
+
+// BenchmarkFrame measures how the events of a batch become the bytes of a record,
+// before they are compressed.
+func BenchmarkFrame(b *testing.B) {
+	batch := usualCalls(100)
+	b.ReportAllocs()
+	for b.Loop() {
+		frameAll(batch)
+	}
+}
+
+// usualCalls are events of about 1 KB.
+func usualCalls(n int) []event.Event {
+	batch := calls("ann", n)
+	for i := range batch {
+		batch[i].Body = fmt.Appendf(nil, `{"userId":"ann","p":"%01000d"}`, i)
+	}
+	return batch
 }
