@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+
 	"github.com/verobridge/verobridge/internal/delivery"
 	"github.com/verobridge/verobridge/internal/event"
 	"github.com/verobridge/verobridge/internal/live"
@@ -18,6 +20,12 @@ import (
 const (
 	// liveRows is how many events the page shows.
 	liveRows = 50
+	// liveBurst is how many more it is sent at once, every liveEvery at most: what
+	// somebody can follow.
+	liveBurst = 12
+	liveEvery = 400 * time.Millisecond
+	// liveShown is of how many of them it is told what becomes of them.
+	liveShown = 4 * liveRows
 	// fateTimeout bounds how long the page waits for what became of the events that
 	// it shows at first. The warehouse, which knows, may be away.
 	fateTimeout = time.Second
@@ -68,23 +76,41 @@ func (c *Console) live(r *http.Request) (any, error) {
 	return p, nil
 }
 
-// streamLive sends events as they come, and what becomes of them.
+// streamLive sends events as they come, and what becomes of them: as much as
+// somebody can follow, so that it costs little however much comes in.
 func (c *Console) streamLive(w http.ResponseWriter, r *http.Request) {
 	filter := liveFilter(r.URL.Query())
 	c.stream(w, r, func(ctx context.Context, send func([]byte) error) error {
+		shown, err := lru.New[string, struct{}](liveShown)
+		if err != nil {
+			return err
+		}
 		first, missed := true, 0
 		return c.o.Feed.Watch(ctx, filter, liveRows, func(batch live.Batch) error {
-			reports := batch.Reports
+			events, reports := batch.Events, batch.Reports
 			if first {
-				reports, first = c.knownFates(ctx, batch.Events), false
+				reports, first = c.knownFates(ctx, events), false
+			} else if more := len(events) - liveBurst; more > 0 {
+				events, missed = events[more:], missed+more
 			}
-			rows := c.liveRows(batch.Events, reports)
+			for _, e := range events {
+				shown.Add(e.ID, struct{}{})
+			}
+			reports = slices.DeleteFunc(reports, func(r delivery.Report) bool { return !shown.Contains(r.MessageID) })
 			missed += batch.Missed
-			html, err := c.livePieces(rows[max(len(rows)-liveRows, 0):], reports, missed)
+			html, err := c.livePieces(c.liveRows(events, reports), reports, missed)
 			if err != nil {
 				return err
 			}
-			return send(html)
+			if err := send(html); err != nil {
+				return err
+			}
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(liveEvery):
+				return nil
+			}
 		})
 	})
 }
