@@ -39,6 +39,17 @@ type Sweeper interface {
 	Sweep(ctx context.Context) ([]Resolved, error)
 }
 
+// Starter is a Destination that remembers what it did with events. The spool calls
+// Start before the first Deliver, and again when it has taken the destination over
+// from another bridge: what is remembered then may not be true any more.
+type Starter interface {
+	Destination
+
+	// Start forgets what other programs may have changed. It is never called
+	// beside Deliver or Sweep.
+	Start()
+}
+
 // Call is one request that a destination made for an event, with its answer.
 // Secrets are redacted by the destination before they get here.
 type Call struct {

@@ -66,6 +66,13 @@ func (g guard) Deliver(ctx context.Context, batch []event.Event) []delivery.Outc
 	return outcomes
 }
 
+// Start implements delivery.Starter.
+func (g guard) Start() {
+	if s, remembers := g.Destination.(delivery.Starter); remembers {
+		s.Start()
+	}
+}
+
 // Sweep implements delivery.Sweeper.
 func (g sweepingGuard) Sweep(ctx context.Context) ([]delivery.Resolved, error) {
 	if !g.people.suppressions.Known() {

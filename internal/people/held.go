@@ -2,6 +2,8 @@ package people
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -59,11 +61,19 @@ func (h *held) open(ctx context.Context) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.counts, h.done, h.doubts = make(map[visitor]int), make(map[eventKey]bool), make(map[eventKey]doubtUntil)
+	h.total = 0
 	for _, r := range rows {
 		h.counts[visitor{r.Source, r.AnonymousID}] = r.Number
 		h.total += r.Number
 	}
 	return nil
+}
+
+// forget leaves it to open to read anew how much is held.
+func (h *held) forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.counts, h.total = nil, 0
 }
 
 func (h *held) isOpen() bool {
@@ -153,6 +163,9 @@ func (r row) event() event.Event {
 // order in which they were received. What the table has is the truth: the count
 // follows it.
 func (h *held) of(ctx context.Context, v visitor) ([]event.Event, error) {
+	if err := h.open(ctx); err != nil {
+		return nil, err
+	}
 	rows, err := query(ctx, h.db, pgx.RowToStructByPos[row], `
 		select `+heldColumns+` from verobridge.held_events
 		where destination = $1 and source = $2 and anonymous_id = $3
@@ -210,6 +223,41 @@ func (h *held) settle(e event.Event) {
 	if h.counts[v]--; h.counts[v] == 0 {
 		delete(h.counts, v)
 	}
+}
+
+// forgetGone forgets the events that are done with and have no row any more. Of
+// those whose reports another bridge has written, nobody says so.
+func (h *held) forgetGone(ctx context.Context) error {
+	h.mu.Lock()
+	asked := slices.Collect(maps.Keys(h.done))
+	h.mu.Unlock()
+	if len(asked) == 0 {
+		return nil
+	}
+	var sources, ids []string
+	for _, key := range asked {
+		sources, ids = append(sources, clean(key.source)), append(ids, clean(key.messageID))
+	}
+	// By position: a key may hold what Postgres cannot keep.
+	there, err := query(ctx, h.db, pgx.RowTo[int], `
+		select k.n::int - 1 from unnest($2::text[], $3::text[]) with ordinality as k (source, message_id, n)
+		join verobridge.held_events h using (source, message_id)
+		where h.destination = $1`, h.destination, sources, ids)
+	if err != nil {
+		return wrap("read held events", err)
+	}
+	has := make(map[int]bool, len(there))
+	for _, i := range there {
+		has[i] = true
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i, key := range asked {
+		if !has[i] {
+			delete(h.done, key)
+		}
+	}
+	return nil
 }
 
 // reported forgets the events whose rows went with their reports.

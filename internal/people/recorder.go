@@ -36,6 +36,9 @@ func (p *People) Record(d delivery.Destination) *Recorder {
 	return r
 }
 
+// Start implements delivery.Starter: another bridge may have written links.
+func (r *Recorder) Start() { r.written.Purge() }
+
 // Deliver implements delivery.Destination.
 func (r *Recorder) Deliver(ctx context.Context, batch []event.Event) []delivery.Outcome {
 	outcomes := r.Destination.Deliver(ctx, batch)

@@ -95,6 +95,14 @@ type step struct {
 	releases []visitor
 }
 
+// Start implements delivery.Starter: what another bridge has held, released and
+// met is in the tables.
+func (r *Resolver) Start() {
+	r.held.forget()
+	r.visitors.Purge()
+	r.owed.Purge()
+}
+
 // Deliver implements delivery.Destination. Most batches go through as they are,
 // with a userId here and there. Behind a call that links a visitor of whom
 // events are held, the events of its people are cut off: the held ones go first.

@@ -20,6 +20,9 @@ func (r *Resolver) Sweep(ctx context.Context) ([]delivery.Resolved, error) {
 	if err := r.held.open(ctx); err != nil {
 		return nil, err
 	}
+	if err := r.held.forgetGone(ctx); err != nil {
+		return nil, err
+	}
 	if err := r.recallOwed(ctx); err != nil {
 		return nil, err
 	}

@@ -160,8 +160,8 @@ func (s *Spool) publishEvents(ctx context.Context, frames []byte) error {
 	}
 }
 
-func (s *Spool) publish(ctx context.Context, subject string, record []byte) error {
-	_, err := s.publishMsg(ctx, &nats.Msg{Subject: subject, Data: record})
+func (s *Spool) publish(ctx context.Context, subject string, record []byte, o ...jetstream.PublishOpt) error {
+	_, err := s.publishMsg(ctx, &nats.Msg{Subject: subject, Data: record}, o...)
 	return err
 }
 

@@ -3,6 +3,7 @@ package spool
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -23,8 +24,16 @@ func (s *Spool) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	load := s.loadProgress
+	if s.o.URL != "" {
+		s.fleet = newFleet(s)
+		if err := s.fleet.join(ctx); err != nil {
+			return err
+		}
+		load = s.beginProgress // whoever owns the reader looks closer
+	}
 	for _, f := range s.readers() {
-		if _, err := s.loadProgress(ctx, f.stream, f.reader); err != nil {
+		if _, err := load(ctx, f.stream, f.reader); err != nil {
 			return err
 		}
 	}
@@ -38,9 +47,7 @@ func (s *Spool) connect(ctx context.Context) error {
 // connectOnce starts or finds the server and makes the streams. It says whether
 // the end of one is damaged.
 func (s *Spool) connectOnce(ctx context.Context) (damaged bool, err error) {
-	dial := func() (*nats.Conn, error) {
-		return nats.Connect(s.o.URL, nats.Name("verobridge"), nats.MaxReconnects(-1))
-	}
+	dial := s.dial
 	if s.o.URL == "" {
 		if s.server, err = startEmbedded(ctx, s.o.Dir, s.log); err != nil {
 			return false, err
@@ -69,6 +76,21 @@ func (s *Spool) connectOnce(ctx context.Context) (damaged bool, err error) {
 		return damaged, err
 	}
 	return s.anyEndLost(ctx)
+}
+
+const (
+	// pingEvery is how often it is asked whether a server of the cluster is there;
+	// after two questions without an answer another one is chosen.
+	pingEvery = 3 * time.Second
+	// reconnectWait is the pause between two rounds through the servers.
+	reconnectWait = 250 * time.Millisecond
+)
+
+// dial connects to the cluster. What is written while there is no connection fails
+// at once: written later, it could come behind what another bridge has done by then.
+func (s *Spool) dial() (*nats.Conn, error) {
+	return nats.Connect(s.o.URL, nats.Name("verobridge"), nats.MaxReconnects(-1),
+		nats.ReconnectBufSize(-1), nats.PingInterval(pingEvery), nats.ReconnectWait(reconnectWait))
 }
 
 // leastDuplicates is the shortest time for which the server may remember which
@@ -102,19 +124,25 @@ func (s *Spool) makeStreams(ctx context.Context) error {
 		// Whoever replays waits until there is room.
 		streams = append(streams, stream{replayStream + name, replaySubject + name, max(maxPayload, s.o.MaxBytes/64), jetstream.DiscardNew})
 	}
+	claims := func(name string) []string {
+		if s.o.URL != "" && slices.Contains(claimedStreams, name) {
+			return []string{claimIn(name, "*")}
+		}
+		return nil
+	}
 	for _, c := range streams {
 		config := base
 		if c.name == retryStream {
 			config.Duplicates = 0 // the default: a group that is written twice would be delivered twice
 		}
-		config.Name, config.Subjects, config.MaxBytes, config.Discard = c.name, []string{c.subject}, c.maxBytes, c.discard
+		config.Name, config.Subjects, config.MaxBytes, config.Discard = c.name, append(claims(c.name), c.subject), c.maxBytes, c.discard
 		if _, err := s.js.CreateOrUpdateStream(ctx, config); err != nil {
 			return fmt.Errorf("make stream %s: %w", c.name, err)
 		}
 	}
 	for _, c := range cursorStreams {
 		cursors := base
-		cursors.Name, cursors.Subjects = c.name, []string{c.subject + "*"}
+		cursors.Name, cursors.Subjects = c.name, append(claims(c.name), c.subject+"*")
 		cursors.Discard = jetstream.DiscardOld
 		if _, err := s.js.CreateOrUpdateStream(ctx, cursors); err != nil {
 			return fmt.Errorf("make stream %s: %w", c.name, err)

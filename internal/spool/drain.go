@@ -3,6 +3,7 @@ package spool
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -61,6 +62,7 @@ type drain struct {
 	o           DrainOptions
 	log         *slog.Logger
 	clock       clock
+	claim       claim
 	cursor      *cursor
 	window      window
 	lane        *lane
@@ -82,12 +84,17 @@ type drain struct {
 // Drain hands events to a destination until ctx ends, and settles what comes
 // of them: those that come in, and, while there are none, those that people
 // asked to send again (Replay). It returns an error only if it cannot start.
-// Whatever is not settled when it returns comes again, in order, the next time.
+// Whatever is not settled when it returns comes again, in order, the next time. Of
+// the bridges that share a cluster one does it, the others stand by.
 func (s *Spool) Drain(ctx context.Context, d delivery.Destination, o DrainOptions) error {
 	o.MaxEvents = cmp.Or(o.MaxEvents, 1000)
 	if o.Accept == nil {
 		o.Accept = func(event.Event) (bool, delivery.Reason) { return true, "" }
 	}
+	return s.asOwner(ctx, d.Name(), func(ctx context.Context, l *lease) error { return s.drain(ctx, l, d, o) })
+}
+
+func (s *Spool) drain(ctx context.Context, l *lease, d delivery.Destination, o DrainOptions) error {
 	turn := new(sync.Mutex)
 	live := &drain{
 		spool: s, feed: liveFeed(d.Name()), destination: d, o: o,
@@ -97,8 +104,16 @@ func (s *Spool) Drain(ctx context.Context, d delivery.Destination, o DrainOption
 		spool: s, feed: replayFeed(d.Name()), destination: d, o: o,
 		log: live.log.With("replay", true), clock: s.clock, turn: turn, pace: newPace(o.ReplayRate),
 	}
+	if l != nil {
+		if err := s.noteOpened(ctx); err != nil {
+			return err
+		}
+	}
+	if again, remembers := d.(delivery.Starter); remembers {
+		again.Start()
+	}
 	for _, dr := range []*drain{live, replay} {
-		if err := dr.open(ctx); err != nil {
+		if err := dr.open(ctx, l); err != nil {
 			if ctx.Err() != nil {
 				return nil
 			}
@@ -111,12 +126,18 @@ func (s *Spool) Drain(ctx context.Context, d delivery.Destination, o DrainOption
 	live.run(ctx)
 	turn.Unlock()
 	replays.Wait()
+	s.metrics.pause(live.feed.reader, false)
+	s.metrics.wait(live.feed.reader, 0)
 	return nil
 }
 
-// open finds where the destination was when the program stopped.
-func (d *drain) open(ctx context.Context) error {
+// open finds where the destination was when the program, or another bridge,
+// stopped.
+func (d *drain) open(ctx context.Context, l *lease) error {
 	var err error
+	if d.claim, err = d.spool.claim(ctx, l, d.feed.reader); err != nil {
+		return err
+	}
 	if d.progress, err = d.spool.loadProgress(ctx, d.feed.stream, d.feed.reader); err != nil {
 		return err
 	}
@@ -144,7 +165,7 @@ func (d *drain) run(ctx context.Context) {
 		d.log.Error("cannot read or settle events; trying again", "error", err)
 		d.clock.sleep(ctx, d.spool.o.Probe.wait(failed))
 	}
-	if err := d.save(ctx); err != nil {
+	if err := d.save(ctx); err != nil && !errors.Is(err, errNotOwner) {
 		d.log.Error("cannot write down what was settled last; it may be done again", "error", err)
 	}
 }
@@ -225,7 +246,7 @@ func (d *drain) take(ctx context.Context, record jetstream.Msg) error {
 	if err != nil {
 		d.log.Error("a record cannot be read; it is kept as a dead letter", "error", err)
 		if err := d.insist(ctx, func(ctx context.Context) error {
-			return d.spool.buryRecord(ctx, d.destination.Name(), record.Data(), err)
+			return d.spool.buryRecord(ctx, d.destination.Name(), record.Data(), err, d.claim.on(deadStream)...)
 		}); err != nil {
 			return err
 		}
@@ -281,16 +302,16 @@ func (d *drain) save(ctx context.Context) error {
 		return nil
 	}
 	return d.insist(ctx, func(ctx context.Context) error {
-		return d.spool.saveProgress(ctx, d.feed.reader, d.progress)
+		return d.spool.saveProgress(ctx, d.feed.reader, d.progress, d.claim.on(cursorsStream)...)
 	})
 }
 
 // insist writes to the spool until it succeeds: what was delivered and cannot
 // be written down would be delivered again. While the program stops it tries
-// once.
+// once, and not at all when another bridge may deliver.
 func (d *drain) insist(ctx context.Context, write func(context.Context) error) error {
 	for failed := 1; ; failed++ {
-		err := settling(ctx, write)
+		err := d.claim.write(ctx, write)
 		if err == nil || ctx.Err() != nil {
 			return err
 		}

@@ -63,7 +63,7 @@ func (d *drain) openGroup(ctx context.Context, record *jetstream.RawStreamMsg) e
 	events, stored, err := readGroup(record)
 	if err != nil {
 		d.log.Error("a record of the retry lane cannot be read; it is kept as a dead letter", "error", err)
-		if err := d.spool.buryRecord(ctx, d.destination.Name(), record.Data, err); err != nil {
+		if err := d.spool.buryRecord(ctx, d.destination.Name(), record.Data, err, d.claim.on(deadStream)...); err != nil {
 			return err
 		}
 		return d.dropGroup(ctx, record.Sequence)
@@ -176,7 +176,7 @@ func (d *drain) enqueueGroup(ctx context.Context, waiters []waiter, frames []byt
 		Subject: retrySubject + d.feed.reader,
 		Header:  nats.Header{headerEntries: {string(entries)}},
 		Data:    seal(frames),
-	}, jetstream.WithMsgID(fmt.Sprintf("%s-%d-%d", d.feed.reader, stored[0].Seq, stored[0].Index)))
+	}, append(d.claim.on(retryStream), jetstream.WithMsgID(fmt.Sprintf("%s-%d-%d", d.feed.reader, stored[0].Seq, stored[0].Index)))...)
 	if err != nil {
 		return fmt.Errorf("write to retry lane: %w", err)
 	}

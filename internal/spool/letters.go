@@ -46,7 +46,7 @@ func (l Letter) Event() (e event.Event, ok bool) {
 }
 
 // bury keeps events that would always fail, all of one destination.
-func (s *Spool) bury(ctx context.Context, letters []Letter) error {
+func (s *Spool) bury(ctx context.Context, letters []Letter, o ...jetstream.PublishOpt) error {
 	if len(letters) == 0 {
 		return nil
 	}
@@ -55,7 +55,7 @@ func (s *Spool) bury(ctx context.Context, letters []Letter) error {
 			letters[i].Body, letters[i].Record = nil, l.Body
 		}
 	}
-	if err := publishLines(ctx, s, deadSubject+letters[0].Report.Destination, letters); err != nil {
+	if err := publishLines(ctx, s, deadSubject+letters[0].Report.Destination, letters, o...); err != nil {
 		return fmt.Errorf("keep dead letters: %w", err)
 	}
 	s.noteBuried(letters[0].Report.Destination, len(letters))
@@ -63,7 +63,7 @@ func (s *Spool) bury(ctx context.Context, letters []Letter) error {
 }
 
 // buryRecord keeps a record that cannot be read, byte for byte.
-func (s *Spool) buryRecord(ctx context.Context, destination string, record []byte, why error) error {
+func (s *Spool) buryRecord(ctx context.Context, destination string, record []byte, why error, o ...jetstream.PublishOpt) error {
 	return s.bury(ctx, []Letter{{
 		Report: delivery.Report{
 			Destination: destination,
@@ -73,7 +73,7 @@ func (s *Spool) buryRecord(ctx context.Context, destination string, record []byt
 			SettledAt:   s.clock.now().UTC(),
 		},
 		Record: record,
-	}})
+	}}, o...)
 }
 
 // Letters hands over the dead letters of all destinations, oldest first, until

@@ -9,11 +9,12 @@ import (
 	"io"
 
 	"github.com/klauspost/compress/s2"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // publishLines writes values as JSON, one a line, compressed, in as few records
 // as it takes.
-func publishLines[T any](ctx context.Context, s *Spool, subject string, values []T) error {
+func publishLines[T any](ctx context.Context, s *Spool, subject string, values []T, o ...jetstream.PublishOpt) error {
 	var lines, line bytes.Buffer
 	encoder := json.NewEncoder(&line)
 	encoder.SetEscapeHTML(false) // it would write one byte as six
@@ -21,7 +22,7 @@ func publishLines[T any](ctx context.Context, s *Spool, subject string, values [
 		if lines.Len() == 0 {
 			return nil
 		}
-		err := s.publish(ctx, subject, s2.Encode(nil, lines.Bytes()))
+		err := s.publish(ctx, subject, s2.Encode(nil, lines.Bytes()), o...)
 		lines.Reset()
 		return err
 	}

@@ -28,20 +28,48 @@ var cursorStreams = []struct{ name, subject string }{
 	{copiesStream, copiesSubject},
 }
 
-// loadProgress reads where a reader was. One that is new begins with the next
+// beginProgress reads where a reader was. One that is new begins with the next
 // record of the stream.
-func (s *Spool) loadProgress(ctx context.Context, stream, reader string) (progress, error) {
-	st, err := s.js.Stream(ctx, stream)
+func (s *Spool) beginProgress(ctx context.Context, stream, reader string) (progress, error) {
+	end, err := s.endOf(ctx, stream)
 	if err != nil {
 		return progress{}, fmt.Errorf("open cursor %s: %w", reader, err)
 	}
-	end := st.CachedInfo().State.LastSeq
 	p, err := s.readProgress(ctx, reader)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		p := progress{Next: end + 1}
-		return p, s.saveProgress(ctx, reader, p)
+		var first []jetstream.PublishOpt
+		if s.fleet != nil {
+			first = append(first, jetstream.WithExpectLastSequencePerSubject(0))
+		}
+		p = progress{Next: end + 1}
+		if err = s.saveProgress(ctx, reader, p, first...); isRefused(err) { // by another bridge
+			p, err = s.readProgress(ctx, reader)
+		}
 	}
 	if err != nil {
+		return progress{}, fmt.Errorf("open cursor %s: %w", reader, err)
+	}
+	s.noteDone(reader, p.Next-1)
+	return p, nil
+}
+
+// lostQuorum is more than a server of a cluster takes to notice that it is cut off
+// from the others, and that what it knows may be from the past (nats-server: 10 s).
+const lostQuorum = 15 * time.Second
+
+// loadProgress reads where a reader was, and makes sure that its stream goes on
+// from there.
+func (s *Spool) loadProgress(ctx context.Context, stream, reader string) (progress, error) {
+	p, err := s.beginProgress(ctx, stream, reader)
+	if err != nil {
+		return progress{}, err
+	}
+	end, err := s.endOf(ctx, stream)
+	for since := time.Now(); err == nil && p.Next > end+1 && s.fleet != nil && time.Since(since) < lostQuorum && ctx.Err() == nil; {
+		sleep(ctx, time.Second)
+		end, err = s.endOf(ctx, stream)
+	}
+	if err = errors.Join(err, ctx.Err()); err != nil {
 		return progress{}, fmt.Errorf("open cursor %s: %w", reader, err)
 	}
 	if p.Next > end+1 {
@@ -51,8 +79,16 @@ func (s *Spool) loadProgress(ctx context.Context, stream, reader string) (progre
 		p.Next, p.Handled = end+1, nil
 		return p, s.saveProgress(ctx, reader, p)
 	}
-	s.noteDone(reader, p.Next-1)
 	return p, nil
+}
+
+// endOf returns the sequence of the last record of a stream.
+func (s *Spool) endOf(ctx context.Context, stream string) (uint64, error) {
+	st, err := s.js.Stream(ctx, stream)
+	if err != nil {
+		return 0, err
+	}
+	return st.CachedInfo().State.LastSeq, nil
 }
 
 // readProgress returns what is written down of a reader, or its copy where that
@@ -96,8 +132,8 @@ func (s *Spool) readProgressIn(ctx context.Context, stream, subject string) (p p
 	return p, nil
 }
 
-func (s *Spool) saveProgress(ctx context.Context, reader string, p progress) error {
-	if err := s.publishProgress(ctx, cursorsSubject+reader, p); err != nil {
+func (s *Spool) saveProgress(ctx context.Context, reader string, p progress, o ...jetstream.PublishOpt) error {
+	if err := s.publishProgress(ctx, cursorsSubject+reader, p, o...); err != nil {
 		return err
 	}
 	if s.copyIsDue(reader) {
@@ -130,12 +166,12 @@ func (s *Spool) forgetOlder(ctx context.Context, reader string) error {
 	return nil
 }
 
-func (s *Spool) publishProgress(ctx context.Context, subject string, p progress) error {
+func (s *Spool) publishProgress(ctx context.Context, subject string, p progress, o ...jetstream.PublishOpt) error {
 	record, err := json.Marshal(p)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", subject, err)
 	}
-	if err := s.publish(ctx, subject, record); err != nil {
+	if err := s.publish(ctx, subject, record, o...); err != nil {
 		return fmt.Errorf("write %s: %w", subject, err)
 	}
 	return nil

@@ -2,6 +2,7 @@ package spool
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -23,8 +24,17 @@ func (s *Spool) report(ctx context.Context, reports []delivery.Report) error {
 
 // DrainReports hands the reports of all destinations to write, in the order in
 // which they were made, until ctx ends. A batch is repeated until write takes
-// it, so write must be idempotent; after a crash the last batch comes again.
+// it, so write must be idempotent; after a crash the last batch comes again. Of
+// the bridges that share a cluster one does it.
 func (s *Spool) DrainReports(ctx context.Context, write func(context.Context, []delivery.Report) error) error {
+	return s.asOwner(ctx, reportsReader, func(ctx context.Context, l *lease) error { return s.drainReports(ctx, l, write) })
+}
+
+func (s *Spool) drainReports(ctx context.Context, l *lease, write func(context.Context, []delivery.Report) error) error {
+	claim, err := s.claim(ctx, l, reportsReader)
+	if err != nil {
+		return fmt.Errorf("drain reports: %w", err)
+	}
 	done, err := s.loadProgress(ctx, reportsStream, reportsReader)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -46,7 +56,8 @@ func (s *Spool) DrainReports(ctx context.Context, write func(context.Context, []
 			return nil
 		}
 		done.Next = cursor.next
-		if err := settling(ctx, func(ctx context.Context) error { return s.saveProgress(ctx, reportsReader, done) }); err != nil {
+		save := func(ctx context.Context) error { return s.saveProgress(ctx, reportsReader, done, claim.on(cursorsStream)...) }
+		if err := claim.write(ctx, save); err != nil && !errors.Is(err, errNotOwner) {
 			s.log.Error("cannot write down which reports are written; they may be written again", "error", err)
 		}
 	}

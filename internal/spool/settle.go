@@ -218,7 +218,7 @@ func (d *drain) settle(ctx context.Context, verdicts []verdict, resolved []deliv
 	// The reports come before the lane: an event in the lane says that the
 	// earlier ones of its people are settled.
 	for _, write := range []func(context.Context) error{
-		func(ctx context.Context) error { return d.spool.bury(ctx, s.letters) },
+		func(ctx context.Context) error { return d.spool.bury(ctx, s.letters, d.claim.on(deadStream)...) },
 		func(ctx context.Context) error { return d.spool.report(ctx, s.reports) },
 	} {
 		if err := d.insist(ctx, write); err != nil {
@@ -262,7 +262,7 @@ func (d *drain) conclude(ctx context.Context, verdicts []verdict) error {
 	d.window.advance(&d.progress)
 	d.savedAt = d.clock.now()
 	if err := d.insist(ctx, func(ctx context.Context) error {
-		return d.spool.saveProgress(ctx, d.feed.reader, d.progress)
+		return d.spool.saveProgress(ctx, d.feed.reader, d.progress, d.claim.on(cursorsStream)...)
 	}); err != nil {
 		return err
 	}

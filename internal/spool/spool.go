@@ -59,6 +59,9 @@ type Options struct {
 	// Replicas is how many servers of the cluster keep each record. Defaults
 	// to 3 with a URL; the embedded server always keeps 1.
 	Replicas int
+	// Lease is for how long a bridge that has fallen silent keeps others from
+	// going on with what it read. Defaults to 12 s. The embedded server needs none.
+	Lease time.Duration
 	// Destinations names the destinations whose unsettled events must be kept.
 	// A destination seen for the first time starts with the next event.
 	Destinations []string
@@ -95,6 +98,7 @@ func (o Options) withDefaults() (Options, error) {
 		o.Replicas = 1
 	}
 	o.Replicas = cmp.Or(o.Replicas, 3)
+	o.Lease = cmp.Or(o.Lease, defaultLease)
 	o.ReplayWindow = cmp.Or(o.ReplayWindow, 7*24*time.Hour)
 	o.Horizon = cmp.Or(o.Horizon, 7*24*time.Hour)
 	o.Retry = o.Retry.withDefaults(time.Second, 15*time.Minute)
@@ -118,7 +122,8 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// Spool keeps events until every destination has settled them. Its methods may
+// Spool keeps events until every destination has settled them. Several programs may
+// share a cluster, with the same destinations. Its methods may
 // be called from many goroutines; Drain from one for each destination.
 type Spool struct {
 	o      Options
@@ -129,6 +134,7 @@ type Spool struct {
 	// not hold it up.
 	door    *nats.Conn
 	appends jetstream.JetStream
+	fleet   *fleet // nil with the embedded server
 	metrics *metrics
 	log     *slog.Logger
 	clock   clock
@@ -139,7 +145,7 @@ type Spool struct {
 	done   map[string]uint64    // up to which record each reader is done
 	copied map[string]time.Time // when its progress was written twice
 	saves  map[string]int       // how often its progress was written
-	opened map[string]uint64    // the last record of each stream at the start
+	opened map[string]uint64    // the last record of each stream at the start, or when a reader was taken over
 	broken atomic.Bool          // the last record could not be written
 
 	liveMu sync.Mutex
@@ -173,6 +179,7 @@ func Open(ctx context.Context, o Options) (*Spool, error) {
 		copied:   make(map[string]time.Time),
 		saves:    make(map[string]int),
 		live:     make(map[string]live),
+		opened:   make(map[string]uint64),
 		failures: make(map[string]failure),
 		queue:    make(chan *pending),
 		closing:  make(chan struct{}),
@@ -185,6 +192,9 @@ func Open(ctx context.Context, o Options) (*Spool, error) {
 		s.work.Go(s.commit)
 	}
 	s.work.Go(s.trimRegularly)
+	if s.fleet != nil {
+		s.work.Go(s.fleet.run)
+	}
 	return s, nil
 }
 
@@ -197,7 +207,7 @@ func (s *Spool) shutdown() error {
 	close(s.closing)
 	s.work.Wait()
 	s.metrics.unregister()
-	if s.stuck() == nil {
+	if s.fleet == nil && s.stuck() == nil {
 		if err := settling(context.Background(), s.copyAll); err != nil {
 			s.log.Warn("the copies of what readers have done are some seconds old", "error", err)
 		}
@@ -226,6 +236,9 @@ func (s *Spool) Ready() error {
 	}
 	if !s.door.IsConnected() {
 		return errors.New("the spool has no connection to NATS")
+	}
+	if s.fleet != nil {
+		return s.fleet.ready()
 	}
 	if s.broken.Load() {
 		return errors.New("the spool could not write its last record; the log has the reason")

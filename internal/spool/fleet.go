@@ -1,0 +1,191 @@
+package spool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	// fleetStream holds who is there and who owns what, in memory: each record goes
+	// by itself when it is not renewed within the lease.
+	fleetStream   = "VEROBRIDGE_FLEET"
+	bridgeSubject = "verobridge.fleet.bridge."
+	ownerSubject  = "verobridge.fleet.owner."
+
+	// defaultLease is longer than a cluster takes to elect a leader (nats-server:
+	// 4 to 9 s), so that a lost node alone moves nothing.
+	defaultLease = 12 * time.Second
+	// beats is how often a lease is renewed before it would end.
+	beats = 12
+	// unheard is after how many beats without an answer another node is asked.
+	unheard = 4
+)
+
+// fleet is the bridges that share a cluster, as one of them sees it.
+type fleet struct {
+	spool *Spool
+	self  string // a name that no other process has
+	beat  time.Duration
+
+	mu      sync.Mutex
+	bridges int   // that are there
+	owned   int   // readers that are this bridge's
+	silent  int   // beats in a row without an answer
+	problem error // of the last beat
+}
+
+func newFleet(s *Spool) *fleet {
+	return &fleet{spool: s, self: uuid.NewString(), beat: s.o.Lease / beats, bridges: 1}
+}
+
+// fleetConfig is the stream of the fleet. It needs no disk: when all servers have
+// stopped, nobody owns anything.
+func (f *fleet) fleetConfig() jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name: fleetStream, Subjects: []string{bridgeSubject + "*", ownerSubject + "*"},
+		Storage: jetstream.MemoryStorage, Replicas: f.spool.o.Replicas,
+		MaxAge: f.spool.o.Lease, MaxMsgsPerSubject: 1, Discard: jetstream.DiscardOld, Duplicates: leastDuplicates,
+	}
+}
+
+// join makes the stream of the fleet and says that this bridge is there.
+func (f *fleet) join(ctx context.Context) error {
+	if _, err := f.spool.js.CreateOrUpdateStream(ctx, f.fleetConfig()); err != nil {
+		return fmt.Errorf("make stream %s: %w", fleetStream, err)
+	}
+	return f.look(ctx)
+}
+
+// run says again and again that this bridge is there, until the spool closes.
+func (f *fleet) run() {
+	ticker := time.NewTicker(f.beat)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			f.note(f.look(context.Background()))
+		case <-f.spool.closing:
+			f.leave()
+			return
+		}
+	}
+}
+
+// look says that this bridge is there, counts the others, and reads what all
+// readers have done.
+func (f *fleet) look(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, max(2*f.beat, time.Second))
+	defer cancel()
+	if _, err := f.spool.js.Publish(ctx, bridgeSubject+f.self, nil); err != nil {
+		return fmt.Errorf("reach the cluster: %w", err)
+	}
+	stream, err := f.spool.js.Stream(ctx, fleetStream)
+	if err != nil {
+		return fmt.Errorf("reach the cluster: %w", err)
+	}
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(bridgeSubject+"*"))
+	if err != nil {
+		return fmt.Errorf("reach the cluster: %w", err)
+	}
+	f.mu.Lock()
+	f.bridges = max(1, len(info.State.Subjects))
+	f.mu.Unlock()
+	if _, err := f.spool.js.Stream(ctx, eventsStream); err != nil {
+		return fmt.Errorf("reach the events: %w", err)
+	}
+	for _, r := range f.spool.readers() {
+		p, err := f.spool.readProgressIn(ctx, cursorsStream, cursorsSubject+r.reader)
+		switch {
+		case err == nil:
+			f.spool.noteDone(r.reader, p.Next-1)
+		case isPassing(err):
+			return fmt.Errorf("read what %s has done: %w", r.reader, err)
+		}
+	}
+	return nil
+}
+
+// note remembers how a beat went. A node that is cut off from the others keeps its
+// clients, so after some time without an answer this bridge turns to another one.
+func (f *fleet) note(err error) {
+	f.mu.Lock()
+	f.problem = err
+	f.silent++
+	if err == nil {
+		f.silent = 0
+	}
+	turn := f.silent > 0 && f.silent%unheard == 0
+	f.mu.Unlock()
+	if !turn {
+		return
+	}
+	f.spool.log.Warn("the NATS cluster does not answer; trying another of its servers", "error", err)
+	for _, conn := range []*nats.Conn{f.spool.conn, f.spool.door} {
+		if err := conn.ForceReconnect(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
+			f.spool.log.Warn("cannot change the server", "error", err)
+		}
+	}
+}
+
+// ready returns why events cannot be accepted now, nil if they can.
+func (f *fleet) ready() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.problem
+}
+
+// leave says that this bridge is gone, so that the others share what it had.
+func (f *fleet) leave() {
+	ctx, cancel := context.WithTimeout(context.Background(), f.beat)
+	defer cancel()
+	stream, err := f.spool.js.Stream(ctx, fleetStream)
+	if err == nil {
+		err = stream.Purge(ctx, jetstream.WithPurgeSubject(bridgeSubject+f.self))
+	}
+	if err != nil {
+		f.spool.log.Info("cannot take leave of the other bridges; they notice in a moment", "error", err)
+	}
+}
+
+// share is how many readers are a bridge's at most.
+func (f *fleet) share() int {
+	readers := len(f.spool.o.Destinations) + 1 // and that of reports
+	return (readers + f.bridges - 1) / f.bridges
+}
+
+// reserve says whether this bridge may own one reader more, and counts it.
+func (f *fleet) reserve() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.owned >= f.share() {
+		return false
+	}
+	f.owned++
+	return true
+}
+
+// surrender says whether this bridge owns more than its share, and counts one as
+// given up.
+func (f *fleet) surrender() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.owned <= f.share() {
+		return false
+	}
+	f.owned--
+	return true
+}
+
+// free counts a reader as given up.
+func (f *fleet) free() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.owned--
+}
