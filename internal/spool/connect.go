@@ -27,7 +27,7 @@ func (s *Spool) connect(ctx context.Context) error {
 	load := s.loadProgress
 	if s.o.URL != "" {
 		s.fleet = newFleet(s)
-		if err := s.fleet.join(ctx); err != nil {
+		if err := s.fleet.open(ctx); err != nil {
 			return err
 		}
 		load = s.beginProgress // whoever owns the reader looks closer

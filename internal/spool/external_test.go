@@ -9,9 +9,9 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// With a URL the spool lives on a server of its own, and survives there while
-// the program is away.
-func TestAnExternalServerKeepsTheSpool(t *testing.T) {
+// externalServer is a NATS server beside the program.
+func externalServer(t *testing.T) (url string) {
+	t.Helper()
 	nats, err := server.NewServer(&server.Options{
 		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), SyncAlways: true,
 		MaxPayload: maxPayload, NoSigs: true, NoLog: true,
@@ -27,9 +27,16 @@ func TestAnExternalServerKeepsTheSpool(t *testing.T) {
 	if !nats.ReadyForConnections(deadline) {
 		t.Fatal("the server did not start")
 	}
+	return nats.ClientURL()
+}
+
+// With a URL the spool lives on a server of its own, and survives there while
+// the program is away.
+func TestAnExternalServerKeepsTheSpool(t *testing.T) {
+	url := externalServer(t)
 	connect := func() *Spool {
 		s, err := Open(t.Context(), Options{
-			URL: nats.ClientURL(), Replicas: 1, Destinations: []string{"vero"}, MaxBytes: 1 << 30,
+			URL: url, Replicas: 1, Destinations: []string{"vero"}, MaxBytes: 1 << 30,
 			Retry: Backoff{Min: time.Millisecond, Max: time.Millisecond}, Logger: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {

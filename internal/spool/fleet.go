@@ -35,7 +35,8 @@ type fleet struct {
 	beat  time.Duration
 
 	mu      sync.Mutex
-	bridges int   // that are there
+	there   bool  // whether this bridge reads
+	bridges int   // that read
 	owned   int   // readers that are this bridge's
 	silent  int   // beats in a row without an answer
 	problem error // of the last beat
@@ -55,15 +56,15 @@ func (f *fleet) fleetConfig() jetstream.StreamConfig {
 	}
 }
 
-// join makes the stream of the fleet and says that this bridge is there.
-func (f *fleet) join(ctx context.Context) error {
+// open makes the stream of the fleet.
+func (f *fleet) open(ctx context.Context) error {
 	if _, err := f.spool.js.CreateOrUpdateStream(ctx, f.fleetConfig()); err != nil {
 		return fmt.Errorf("make stream %s: %w", fleetStream, err)
 	}
-	return f.look(ctx)
+	return nil
 }
 
-// run says again and again that this bridge is there, until the spool closes.
+// run looks at the cluster again and again, until the spool closes.
 func (f *fleet) run() {
 	ticker := time.NewTicker(f.beat)
 	defer ticker.Stop()
@@ -72,10 +73,48 @@ func (f *fleet) run() {
 		case <-ticker.C:
 			f.note(f.look(context.Background()))
 		case <-f.spool.closing:
-			f.leave()
 			return
 		}
 	}
+}
+
+// arrive says that this bridge reads.
+func (f *fleet) arrive(ctx context.Context) {
+	f.mu.Lock()
+	first := !f.there
+	f.there = true
+	f.mu.Unlock()
+	if first {
+		f.note(f.look(ctx))
+	}
+}
+
+// leave says that this bridge is about to stop, so that the others share what it
+// has.
+func (f *fleet) leave() {
+	f.mu.Lock()
+	last := f.there
+	f.there = false
+	f.mu.Unlock()
+	if !last {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*f.beat)
+	defer cancel()
+	stream, err := f.spool.js.Stream(ctx, fleetStream)
+	if err == nil {
+		err = stream.Purge(ctx, jetstream.WithPurgeSubject(bridgeSubject+f.self))
+	}
+	if err != nil {
+		f.spool.log.Info("cannot take leave of the other bridges; they notice in a moment", "error", err)
+	}
+}
+
+// isThere says whether this bridge reads.
+func (f *fleet) isThere() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.there
 }
 
 // look says that this bridge is there, counts the others, and reads what all
@@ -83,8 +122,10 @@ func (f *fleet) run() {
 func (f *fleet) look(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, max(2*f.beat, time.Second))
 	defer cancel()
-	if _, err := f.spool.js.Publish(ctx, bridgeSubject+f.self, nil); err != nil {
-		return fmt.Errorf("reach the cluster: %w", err)
+	if f.isThere() {
+		if _, err := f.spool.js.Publish(ctx, bridgeSubject+f.self, nil); err != nil {
+			return fmt.Errorf("reach the cluster: %w", err)
+		}
 	}
 	stream, err := f.spool.js.Stream(ctx, fleetStream)
 	if err != nil {
@@ -139,19 +180,6 @@ func (f *fleet) ready() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.problem
-}
-
-// leave says that this bridge is gone, so that the others share what it had.
-func (f *fleet) leave() {
-	ctx, cancel := context.WithTimeout(context.Background(), f.beat)
-	defer cancel()
-	stream, err := f.spool.js.Stream(ctx, fleetStream)
-	if err == nil {
-		err = stream.Purge(ctx, jetstream.WithPurgeSubject(bridgeSubject+f.self))
-	}
-	if err != nil {
-		f.spool.log.Info("cannot take leave of the other bridges; they notice in a moment", "error", err)
-	}
 }
 
 // share is how many readers are a bridge's at most.

@@ -39,6 +39,8 @@ func (s *Spool) asOwner(ctx context.Context, reader string, read func(context.Co
 	if s.fleet == nil {
 		return read(ctx, nil)
 	}
+	s.fleet.arrive(ctx)
+	defer context.AfterFunc(ctx, s.fleet.leave)()
 	for ctx.Err() == nil {
 		l, err := s.fleet.acquire(ctx, reader)
 		if err != nil {

@@ -56,7 +56,9 @@ func (s *Spool) drainReports(ctx context.Context, l *lease, write func(context.C
 			return nil
 		}
 		done.Next = cursor.next
-		save := func(ctx context.Context) error { return s.saveProgress(ctx, reportsReader, done, claim.on(cursorsStream)...) }
+		save := func(ctx context.Context) error {
+			return s.saveProgress(ctx, reportsReader, done, claim.on(cursorsStream)...)
+		}
 		if err := claim.write(ctx, save); err != nil && !errors.Is(err, errNotOwner) {
 			s.log.Error("cannot write down which reports are written; they may be written again", "error", err)
 		}

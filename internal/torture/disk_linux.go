@@ -18,19 +18,24 @@ type onDisk struct {
 func (h onDisk) cycle(ctx context.Context, w *world) error { return h.do(ctx, w, h.disk) }
 func (h onDisk) close() error                              { return h.disk.Unmount() }
 
-func preparePower(dir string) (harm, string, error)   { return mountDisk(dir, losePower) }
-func prepareBadDisk(dir string) (harm, string, error) { return mountDisk(dir, breakDisk) }
+func preparePower(_ context.Context, _, dir string) (harm, site, error) {
+	return mountDisk(dir, losePower)
+}
 
-func mountDisk(dir string, do func(context.Context, *world, *powercut.Disk) error) (harm, string, error) {
+func prepareBadDisk(_ context.Context, _, dir string) (harm, site, error) {
+	return mountDisk(dir, breakDisk)
+}
+
+func mountDisk(dir string, do func(context.Context, *world, *powercut.Disk) error) (harm, site, error) {
 	mount := filepath.Join(dir, "disk")
 	if err := os.MkdirAll(mount, 0o700); err != nil {
-		return nil, "", err
+		return nil, site{}, err
 	}
 	disk, err := powercut.Mount(mount)
 	if err != nil {
-		return nil, "", err
+		return nil, site{}, err
 	}
-	return onDisk{disk, do}, filepath.Join(mount, "data"), nil
+	return onDisk{disk, do}, site{dataDir: filepath.Join(mount, "data")}, nil
 }
 
 // losePower takes the power from the bridge and its disk, and gives it back.

@@ -2,9 +2,17 @@
 
 package torture
 
-import "errors"
+import (
+	"context"
+	"errors"
+)
 
 var errNoDisk = errors.New("needs Linux: a disk that can lose power is mounted through FUSE")
 
-func preparePower(string) (harm, string, error)   { return nil, "", errNoDisk }
-func prepareBadDisk(string) (harm, string, error) { return nil, "", errNoDisk }
+func preparePower(context.Context, string, string) (harm, site, error) {
+	return nil, site{}, errNoDisk
+}
+
+func prepareBadDisk(context.Context, string, string) (harm, site, error) {
+	return nil, site{}, errNoDisk
+}

@@ -45,10 +45,11 @@ func (w *world) send(ctx context.Context, client int) {
 	for n := 0; ctx.Err() == nil; n++ {
 		ids, body := batch(client, n)
 		sent := time.Now()
-		for !w.post(ctx, body) {
+		for !w.offer(ctx, client+n, body) {
 			if ctx.Err() != nil {
 				return
 			}
+			w.refused.Add(1)
 			pause(ctx, betweenTries)
 		}
 		w.ledger.acknowledge(ids, time.Since(sent))
@@ -93,11 +94,22 @@ func numberOf(id string) int {
 	return number
 }
 
-// post sends a batch and says whether it was taken.
-func (w *world) post(ctx context.Context, body []byte) bool {
+// offer sends a batch to one bridge after the other, as a load balancer does that
+// finds one gone, and says whether it was taken.
+func (w *world) offer(ctx context.Context, first int, body []byte) bool {
+	for i := range w.bridges {
+		if w.post(ctx, w.bridges[(first+i)%len(w.bridges)].URL, body) {
+			return true
+		}
+	}
+	return false
+}
+
+// post sends a batch to a bridge and says whether it was taken.
+func (w *world) post(ctx context.Context, url string, body []byte) bool {
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url+"/v1/batch", bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/v1/batch", bytes.NewReader(body))
 	if err != nil {
 		panic(err) // the address is ours
 	}

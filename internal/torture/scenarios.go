@@ -12,14 +12,23 @@ type Scenario struct {
 	Name string
 	// What it does, as a sentence for people.
 	What string
-	// prepare makes what does the harm, before the bridge starts. dataDir is
-	// where the bridge has to keep its data for it, empty if it may be anywhere.
-	prepare func(dir string) (h harm, dataDir string, err error)
+	// prepare makes what does the harm, before the bridge starts.
+	prepare func(ctx context.Context, binary, dir string) (harm, site, error)
+}
+
+// site is where bridges stand for a scenario.
+type site struct {
+	// dataDir is where the bridge has to keep its data, empty if it may be anywhere.
+	dataDir string
+	// bridges is how many there are. Defaults to 1.
+	bridges int
+	// settings of theirs, beside those of every scenario.
+	settings string
 }
 
 // harm does something to a world.
 type harm interface {
-	// cycle does it once, and returns when the bridge can be used again.
+	// cycle does it once, and returns when the bridges can be used again.
 	cycle(ctx context.Context, w *world) error
 	// close takes away what was made for it.
 	close() error
@@ -34,6 +43,7 @@ var Scenarios = []Scenario{
 	{"postgres", "Postgres crashes, turns read-only, cuts or refuses connections, locks, is slow, takes rights away", simple(breakPostgres)},
 	{"vero", "Vero is away, resets connections after it took the event, hangs, throttles, fails, refuses", simple(breakVero)},
 	{"siege", "10,000 slow connections, bombs, forgeries and floods, while others are served", simple(besiege)},
+	{"cluster", "three bridges on a NATS cluster: nodes and bridges are killed, a node is cut off, bridges are renewed one by one", prepareCluster},
 }
 
 // choose returns the scenarios of these names, all if there are none.
@@ -62,8 +72,8 @@ func Names() []string {
 }
 
 // simple makes harm that needs nothing to be prepared.
-func simple(do deed) func(string) (harm, string, error) {
-	return func(string) (harm, string, error) { return do, "", nil }
+func simple(do deed) func(context.Context, string, string) (harm, site, error) {
+	return func(context.Context, string, string) (harm, site, error) { return do, site{}, nil }
 }
 
 // deed is harm that leaves nothing to take away.

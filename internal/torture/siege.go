@@ -110,7 +110,7 @@ type attacker struct {
 
 func (w *world) launchAttacker(ctx context.Context, from string, orders []siege.Order) (*attacker, error) {
 	arguments := []string{
-		"torture", "attack", strings.TrimPrefix(w.url, "http://"), "--from", from,
+		"torture", "attack", strings.TrimPrefix(w.process.URL, "http://"), "--from", from,
 		"--write-key", appKey, "--browser-key", webKey, "--origin", webOrigin, "--webhook-key", veroKey,
 	}
 	for _, o := range orders {

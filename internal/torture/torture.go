@@ -112,12 +112,12 @@ func (s Scenario) runWorld(ctx context.Context, o Options, dir string, p *rig.Po
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return r, err
 	}
-	hit, dataDir, err := s.prepare(dir)
+	hit, where, err := s.prepare(ctx, o.Binary, dir)
 	if err != nil {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, hit.close()) }()
-	w, err := newWorld(ctx, o.Binary, dir, dataDir, p, random)
+	w, err := newWorld(ctx, o.Binary, dir, where, p, random)
 	if err != nil {
 		return r, err
 	}
@@ -150,7 +150,12 @@ func (s Scenario) runWorld(ctx context.Context, o Options, dir string, p *rig.Po
 		return r, err
 	}
 	r.Leaks, r.Examples = len(leaks), append(r.Examples, leaks...)
-	return r, w.process.Stop()
+	for _, b := range w.bridges {
+		if err := b.Stop(); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
 }
 
 // moment draws how long to wait.

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/verobridge/verobridge/internal/mockvero"
@@ -24,16 +27,17 @@ const (
 
 // world is a bridge with all that is around it: clients, Postgres, Vero.
 type world struct {
-	url      string // of the bridge
 	database rig.Database
 	postgres *rig.Postgres // the server of all worlds
 	vero     *mockvero.Server
 	veroDoor *rig.Door
-	process  *rig.Bridge
+	bridges  []*rig.Bridge
+	process  *rig.Bridge // the first of them
 	ledger   *ledger
 	http     *http.Client
 	random   *rand.Rand
-	siege    *Siege // what was measured of one, nil without
+	siege    *Siege       // what was measured of one, nil without
+	refused  atomic.Int64 // batches that no bridge took
 	closers  []func() error
 	// settlePatience is how long the bridge may take without getting on, once it is
 	// left in peace.
@@ -47,9 +51,8 @@ const settlePatience = 2 * time.Minute
 // kernel keeps what they wrote.
 var postgresSettings = map[string]string{"fsync": "off", "full_page_writes": "off", "max_connections": "50"}
 
-// newWorld starts everything but the load. dataDir is where the bridge keeps its
-// spool, a directory below dir if it is empty.
-func newWorld(ctx context.Context, binary, dir, dataDir string, p *rig.Postgres, random *rand.Rand) (_ *world, err error) {
+// newWorld starts everything but the load.
+func newWorld(ctx context.Context, binary, dir string, where site, p *rig.Postgres, random *rand.Rand) (_ *world, err error) {
 	w := &world{
 		postgres: p, ledger: newLedger(), random: random, settlePatience: settlePatience,
 		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}},
@@ -66,27 +69,44 @@ func newWorld(ctx context.Context, binary, dir, dataDir string, p *rig.Postgres,
 	if err != nil {
 		return nil, err
 	}
-	w.process, err = rig.NewBridge(ctx, rig.BridgeOptions{
-		Binary: binary, Dir: dir, DataDir: dataDir, Warehouse: w.database.Bridge,
-		Settings: fmt.Sprintf(`
+	settings := fmt.Sprintf(`
 sources:
   - {name: app, write_keys: [%q], destinations: [vero]}
   - {name: web, write_keys: [%q], trust: browser, origins: [%q], rate_limit: 5, destinations: [vero]}
   - {name: vero, type: vero, write_keys: [%q]}
 destinations:
   - {name: vero, type: vero, auth_token: %q, url: %q, allow_private: true}
-`, appKey, webKey, webOrigin, veroKey, veroToken, veroURL+"/api/v2"),
-	})
-	if err != nil {
-		return nil, err
+%s`, appKey, veroKey, veroToken, veroURL+"/api/v2", where.settings)
+	for i := range max(1, where.bridges) {
+		o := rig.BridgeOptions{
+			Binary: binary, Dir: dir, DataDir: where.dataDir, Warehouse: w.database.Bridge, Settings: settings,
+		}
+		if where.bridges > 1 {
+			o.Dir = filepath.Join(dir, fmt.Sprintf("bridge-%d", i))
+		}
+		if err := w.startBridge(ctx, o); err != nil {
+			return nil, err
+		}
 	}
-	w.onClose(w.process.Close)
-	w.url = w.process.URL
-	if err := w.process.Start(ctx); err != nil {
-		return nil, err
-	}
-	w.onClose(func() error { w.process.Kill(); return nil })
+	w.process = w.bridges[0]
 	return w, nil
+}
+
+func (w *world) startBridge(ctx context.Context, o rig.BridgeOptions) error {
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return err
+	}
+	b, err := rig.NewBridge(ctx, o)
+	if err != nil {
+		return err
+	}
+	w.onClose(b.Close)
+	if err := b.Start(ctx); err != nil {
+		return err
+	}
+	w.onClose(func() error { b.Kill(); return nil })
+	w.bridges = append(w.bridges, b)
+	return nil
 }
 
 func (w *world) onClose(do func() error) { w.closers = append(w.closers, do) }
