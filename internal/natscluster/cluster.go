@@ -75,12 +75,13 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 			return nil, err
 		}
 	}
-	return c, c.awaitLeader(ctx)
+	return c, c.AwaitWhole(ctx)
 }
 
-// awaitLeader waits until the cluster answers.
-func (c *Cluster) awaitLeader(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*readyTimeout)
+// AwaitWhole waits until the cluster answers, and each stream has a leader and all
+// its copies up to date.
+func (c *Cluster) AwaitWhole(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, wholeTimeout)
 	defer cancel()
 	conn, err := nats.Connect(c.URL(), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(readyTimeout/200))
 	if err != nil {
@@ -94,12 +95,36 @@ func (c *Cluster) awaitLeader(ctx context.Context) error {
 	for {
 		// Nobody answers what is asked before there is a leader.
 		asking, cancel := context.WithTimeout(ctx, time.Second)
-		_, err := js.AccountInfo(asking)
+		err := whole(asking, js)
 		cancel()
-		if err == nil || ctx.Err() != nil {
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-time.After(time.Second / 10):
+		case <-ctx.Done():
 			return err
 		}
 	}
+}
+
+// whole returns what the cluster lacks.
+func whole(ctx context.Context, js jetstream.JetStream) error {
+	if _, err := js.AccountInfo(ctx); err != nil {
+		return err
+	}
+	streams := js.ListStreams(ctx)
+	for info := range streams.Info() {
+		if info.Cluster == nil || info.Cluster.Leader == "" {
+			return fmt.Errorf("stream %s has no leader", info.Config.Name)
+		}
+		for _, r := range info.Cluster.Replicas {
+			if !r.Current || r.Offline {
+				return fmt.Errorf("stream %s is not up to date on %s", info.Config.Name, r.Name)
+			}
+		}
+	}
+	return streams.Err()
 }
 
 // URL returns the addresses of all nodes.

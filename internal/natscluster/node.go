@@ -24,8 +24,12 @@ type node struct {
 // maxPayload is what verobridge asks of a cluster (README, nats.url).
 const maxPayload = 32 << 20
 
-// readyTimeout bounds the start of a node.
-const readyTimeout = 30 * time.Second
+const (
+	// readyTimeout bounds the start of a node.
+	readyTimeout = 30 * time.Second
+	// wholeTimeout bounds elections, and what a node has to catch up with.
+	wholeTimeout = 2 * time.Minute
+)
 
 // Serve is a node of a cluster, as Start describes it in the argument, until ctx
 // ends.

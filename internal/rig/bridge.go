@@ -90,6 +90,11 @@ func (b *Bridge) Start(ctx context.Context) error {
 	if err := b.Launch(); err != nil {
 		return err
 	}
+	return b.AwaitReady(ctx)
+}
+
+// AwaitReady waits until the program takes events.
+func (b *Bridge) AwaitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
 	for !b.ready(ctx) {

@@ -12,30 +12,12 @@ import (
 
 // connect brings the spool to where Append may be called.
 func (s *Spool) connect(ctx context.Context) error {
-	damaged, err := s.connectOnce(ctx)
-	if damaged {
-		// The server has cut the file where it stopped to make sense, but its idea
-		// of what is in it is from before, until it reads it anew.
-		if err := s.disconnect(); err != nil {
-			return err
-		}
-		_, err = s.connectOnce(ctx)
-	}
-	if err != nil {
-		return err
-	}
-	load := s.loadProgress
+	open := s.openEmbedded
 	if s.o.URL != "" {
-		s.fleet = newFleet(s)
-		if err := s.fleet.open(ctx); err != nil {
-			return err
-		}
-		load = s.beginProgress // whoever owns the reader looks closer
+		open = s.joinCluster
 	}
-	for _, f := range s.readers() {
-		if _, err := load(ctx, f.stream, f.reader); err != nil {
-			return err
-		}
+	if err := open(ctx); err != nil {
+		return err
 	}
 	if err := s.noteOpened(ctx); err != nil {
 		return err
@@ -44,32 +26,39 @@ func (s *Spool) connect(ctx context.Context) error {
 	return nil
 }
 
-// connectOnce starts or finds the server and makes the streams. It says whether
-// the end of one is damaged.
-func (s *Spool) connectOnce(ctx context.Context) (damaged bool, err error) {
-	dial := s.dial
-	if s.o.URL == "" {
-		if s.server, err = startEmbedded(ctx, s.o.Dir, s.log); err != nil {
-			return false, err
+// openEmbedded starts the server of this process and reads where readers were.
+func (s *Spool) openEmbedded(ctx context.Context) error {
+	damaged, err := s.startOnce(ctx)
+	if damaged {
+		// The server has cut the file where it stopped to make sense, but its idea
+		// of what is in it is from before, until it reads it anew.
+		if err := s.disconnect(); err != nil {
+			return err
 		}
-		dial = s.server.connect
+		_, err = s.startOnce(ctx)
 	}
-	for _, c := range []struct {
-		conn **nats.Conn
-		js   *jetstream.JetStream
-	}{{&s.conn, &s.js}, {&s.door, &s.appends}} {
-		if *c.conn, err = dial(); err != nil {
-			return false, fmt.Errorf("connect to NATS: %w", err)
+	if err != nil {
+		return err
+	}
+	for _, f := range s.readers() {
+		if _, err := s.loadProgress(ctx, f.stream, f.reader); err != nil {
+			return err
 		}
-		if *c.js, err = jetstream.New(*c.conn); err != nil {
-			return false, err
-		}
+	}
+	return nil
+}
+
+// startOnce starts the server and makes the streams. It says whether the end of
+// one is damaged.
+func (s *Spool) startOnce(ctx context.Context) (damaged bool, err error) {
+	if s.server, err = startEmbedded(ctx, s.o.Dir, s.log); err != nil {
+		return false, err
+	}
+	if err := s.dial(s.server.connect); err != nil {
+		return false, err
 	}
 	if err := s.makeStreams(ctx); err != nil {
 		return false, err
-	}
-	if s.server == nil {
-		return false, nil // a cluster mends itself
 	}
 	damaged, err = s.readEnds(ctx)
 	if err != nil || damaged {
@@ -78,19 +67,20 @@ func (s *Spool) connectOnce(ctx context.Context) (damaged bool, err error) {
 	return s.anyEndLost(ctx)
 }
 
-const (
-	// pingEvery is how often it is asked whether a server of the cluster is there;
-	// after two questions without an answer another one is chosen.
-	pingEvery = 3 * time.Second
-	// reconnectWait is the pause between two rounds through the servers.
-	reconnectWait = 250 * time.Millisecond
-)
-
-// dial connects to the cluster. What is written while there is no connection fails
-// at once: written later, it could come behind what another bridge has done by then.
-func (s *Spool) dial() (*nats.Conn, error) {
-	return nats.Connect(s.o.URL, nats.Name("verobridge"), nats.MaxReconnects(-1),
-		nats.ReconnectBufSize(-1), nats.PingInterval(pingEvery), nats.ReconnectWait(reconnectWait))
+// dial makes the connections.
+func (s *Spool) dial(connect func() (*nats.Conn, error)) (err error) {
+	for _, c := range []struct {
+		conn **nats.Conn
+		js   *jetstream.JetStream
+	}{{&s.conn, &s.js}, {&s.door, &s.appends}} {
+		if *c.conn, err = connect(); err != nil {
+			return fmt.Errorf("connect to NATS: %w", err)
+		}
+		if *c.js, err = jetstream.New(*c.conn); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // leastDuplicates is the shortest time for which the server may remember which

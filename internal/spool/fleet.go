@@ -34,6 +34,7 @@ type fleet struct {
 	self  string // a name that no other process has
 	beat  time.Duration
 
+	leaving sync.Mutex
 	mu      sync.Mutex
 	there   bool  // whether this bridge reads
 	bridges int   // that read
@@ -92,6 +93,8 @@ func (f *fleet) arrive(ctx context.Context) {
 // leave says that this bridge is about to stop, so that the others share what it
 // has.
 func (f *fleet) leave() {
+	f.leaving.Lock() // whoever comes second waits until it is said
+	defer f.leaving.Unlock()
 	f.mu.Lock()
 	last := f.there
 	f.there = false

@@ -40,7 +40,8 @@ func (s *Spool) asOwner(ctx context.Context, reader string, read func(context.Co
 		return read(ctx, nil)
 	}
 	s.fleet.arrive(ctx)
-	defer context.AfterFunc(ctx, s.fleet.leave)()
+	context.AfterFunc(ctx, s.fleet.leave) // before the last delivery has ended
+	defer s.fleet.leave()
 	for ctx.Err() == nil {
 		l, err := s.fleet.acquire(ctx, reader)
 		if err != nil {

@@ -33,7 +33,19 @@ func (h *onCluster) close() error { return h.cluster.Close() }
 func (h *onCluster) cycle(ctx context.Context, w *world) error {
 	faults := []func(context.Context, *world) error{h.killBridge, h.killNode, h.renewBridges, h.cutNode}
 	h.done++
-	return faults[(h.done-1)%len(faults)](ctx, w)
+	if err := faults[(h.done-1)%len(faults)](ctx, w); err != nil {
+		return err
+	}
+	// Three copies bear the loss of one.
+	if err := h.cluster.AwaitWhole(ctx); err != nil {
+		return fmt.Errorf("the NATS cluster does not become whole: %w", err)
+	}
+	for _, b := range w.bridges {
+		if err := b.AwaitReady(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // killBridge ends a bridge without warning. Whatever it delivered to has to get on
@@ -58,8 +70,8 @@ func (h *onCluster) killNode(ctx context.Context, w *world) error {
 func (h *onCluster) cutNode(ctx context.Context, w *world) error {
 	i := w.random.IntN(h.cluster.Len())
 	h.cluster.Cut(i)
-	defer h.cluster.Heal(i)
 	pause(ctx, time.Second+w.moment(10*time.Second))
+	h.cluster.Heal(i)
 	return ctx.Err()
 }
 

@@ -1,0 +1,57 @@
+package spool
+
+import (
+	"context"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	// clusterPatience is how long to wait at the start for a cluster that elects a
+	// leader.
+	clusterPatience = time.Minute
+	// pingEvery is how often it is asked whether a server of the cluster is there;
+	// after two questions without an answer another one is chosen.
+	pingEvery = 3 * time.Second
+	// reconnectWait is the pause between two rounds through the servers.
+	reconnectWait = 250 * time.Millisecond
+)
+
+// joinCluster connects to an external cluster, which others may use as well.
+func (s *Spool) joinCluster(ctx context.Context) error {
+	err := s.dial(func() (*nats.Conn, error) {
+		// What is written while there is no connection fails at once: written later,
+		// it could come behind what another bridge has done by then.
+		return nats.Connect(s.o.URL, nats.Name("verobridge"), nats.MaxReconnects(-1),
+			nats.ReconnectBufSize(-1), nats.PingInterval(pingEvery), nats.ReconnectWait(reconnectWait))
+	})
+	if err != nil {
+		return err
+	}
+	s.fleet = newFleet(s)
+	for since := time.Now(); ; sleep(ctx, time.Second) {
+		err := s.prepareCluster(ctx)
+		if err == nil || ctx.Err() != nil || time.Since(since) > clusterPatience || !isPassing(err) {
+			return err
+		}
+		s.log.Warn("the NATS cluster does not answer yet; trying again", "error", err)
+	}
+}
+
+// prepareCluster makes the streams, and begins the progress of readers that are
+// new. Whoever owns a reader looks closer at it.
+func (s *Spool) prepareCluster(ctx context.Context) error {
+	if err := s.makeStreams(ctx); err != nil {
+		return err
+	}
+	if err := s.fleet.open(ctx); err != nil {
+		return err
+	}
+	for _, f := range s.readers() {
+		if _, err := s.beginProgress(ctx, f.stream, f.reader); err != nil {
+			return err
+		}
+	}
+	return nil
+}
