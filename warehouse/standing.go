@@ -3,6 +3,7 @@ package warehouse
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -28,7 +29,8 @@ type SourceState struct {
 	Destinations []string
 }
 
-// DestinationState is a destination in the settings, and how it stands.
+// DestinationState is a destination in the settings, and how it stands. Of one that
+// another bridge delivers to, that one writes how.
 type DestinationState struct {
 	Type string
 	delivery.Standing
@@ -123,12 +125,17 @@ func writeSources(ctx context.Context, tx pgx.Tx, s State) error {
 }
 
 func writeDestinations(ctx context.Context, tx pgx.Tx, s State) error {
-	n := len(s.Destinations)
+	all := []string{}
+	for _, d := range s.Destinations {
+		all = append(all, d.Destination)
+	}
+	here := slices.DeleteFunc(slices.Clone(s.Destinations), func(d DestinationState) bool { return d.Elsewhere })
+	n := len(here)
 	names, types, states := make([]string, n), make([]string, n), make([]string, n)
 	reasons, details := make([]string, n), make([]string, n)
 	paused, behind, complete := make([]*time.Time, n), make([]*time.Time, n), make([]*time.Time, n)
 	backlog, retrying := make([]int64, n), make([]int64, n)
-	for i, d := range s.Destinations {
+	for i, d := range here {
 		names[i], types[i], states[i] = d.Destination, d.Type, stateRunning
 		if !d.PausedSince.IsZero() {
 			states[i] = statePaused
@@ -137,7 +144,7 @@ func writeDestinations(ctx context.Context, tx pgx.Tx, s State) error {
 		paused[i], behind[i], complete[i] = orNull(d.PausedSince), orNull(d.BehindSince), orNull(d.CompleteUntil)
 		backlog[i], retrying[i] = int64(d.Backlog), int64(d.Retrying)
 	}
-	if _, err := tx.Exec(ctx, markGone, names, s.At); err != nil {
+	if _, err := tx.Exec(ctx, markGone, all, s.At); err != nil {
 		return err
 	}
 	_, err := tx.Exec(ctx, upsertDestinations, names, types, states, reasons, details, paused, behind, complete, backlog, retrying, s.At)

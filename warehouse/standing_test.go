@@ -36,6 +36,10 @@ func TestWriteState(t *testing.T) {
 	f.want(destinations,
 		`{"name":"posthog","state":"running","since":0,"complete":0}`,
 		`{"name":"vero","state":"paused","reason":"credentials_refused","since":50,"complete":-1}`)
+	write(90*time.Second, []string{"vero", "posthog"}, delivery.Standing{Destination: "vero", Elsewhere: true}, delivery.Standing{Destination: "posthog"})
+	f.want(destinations,
+		`{"name":"posthog","state":"running","since":0,"complete":0}`,
+		`{"name":"vero","state":"paused","reason":"credentials_refused","since":50,"complete":-1}`)
 	write(2*time.Minute, []string{"vero"}, delivery.Standing{Destination: "vero"})
 	f.want(destinations,
 		`{"name":"posthog","state":"gone","since":120}`,

@@ -26,4 +26,6 @@ type Standing struct {
 	Retrying int
 	// Buried are the events that became dead letters since the program started.
 	Buried int
+	// Elsewhere says that another bridge delivers there, which knows all this.
+	Elsewhere bool
 }

@@ -152,7 +152,7 @@ func (c *Cluster) StartNode(i int) error {
 	if err != nil {
 		return err
 	}
-	defer log.Close() // the node has it
+	defer func() { _ = log.Close() }() // the node has it
 	arguments := append(slices.Clone(c.o.Command[1:]), string(argument))
 	command := exec.Command(c.o.Command[0], arguments...) //nolint:gosec,noctx // our own program; Close ends it
 	command.Stdout, command.Stderr = log, log

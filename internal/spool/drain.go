@@ -126,8 +126,13 @@ func (s *Spool) drain(ctx context.Context, l *lease, d delivery.Destination, o D
 	live.run(ctx)
 	turn.Unlock()
 	replays.Wait()
-	s.metrics.pause(live.feed.reader, false)
-	s.metrics.wait(live.feed.reader, 0)
+	if l != nil { // whoever goes on says how it stands
+		for _, dr := range []*drain{live, replay} {
+			dr.lane = newLane()
+			dr.noteRetrying()
+			dr.noteResumed()
+		}
+	}
 	return nil
 }
 

@@ -36,15 +36,16 @@ type fleet struct {
 
 	leaving sync.Mutex
 	mu      sync.Mutex
-	there   bool  // whether this bridge reads
-	bridges int   // that read
-	owned   int   // readers that are this bridge's
+	there   bool // whether this bridge reads
+	bridges int  // that read
+	owned   int  // readers that are this bridge's
+	reading map[string]bool
 	silent  int   // beats in a row without an answer
 	problem error // of the last beat
 }
 
 func newFleet(s *Spool) *fleet {
-	return &fleet{spool: s, self: uuid.NewString(), beat: s.o.Lease / beats, bridges: 1}
+	return &fleet{spool: s, self: uuid.NewString(), beat: s.o.Lease / beats, bridges: 1, reading: make(map[string]bool)}
 }
 
 // fleetConfig is the stream of the fleet. It needs no disk: when all servers have
@@ -212,6 +213,23 @@ func (f *fleet) surrender() bool {
 	}
 	f.owned--
 	return true
+}
+
+// isHere says whether it is this bridge that reads for a reader. With the embedded
+// server there is no other.
+func (f *fleet) isHere(reader string) bool {
+	if f == nil {
+		return true
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.reading[reader]
+}
+
+func (f *fleet) setHere(reader string, here bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.reading[reader] = here
 }
 
 // free counts a reader as given up.

@@ -105,7 +105,9 @@ func (l *lease) hold(ctx context.Context, read func(context.Context, *lease) err
 	var work sync.WaitGroup
 	var surrendered bool
 	work.Go(func() { surrendered = l.keep(renewing) })
+	l.fleet.setHere(l.reader, true)
 	err := read(reading, l)
+	l.fleet.setHere(l.reader, false)
 	done()
 	work.Wait()
 	if cause := context.Cause(reading); cause != nil && ctx.Err() == nil {

@@ -141,7 +141,7 @@ func (s *Spool) standings(ctx context.Context) (standings []delivery.Standing, r
 		l := s.liveOf(name)
 		st := delivery.Standing{
 			Destination: name, PausedSince: l.pausedSince, Reason: l.reason, Detail: l.detail, Retrying: l.retrying, Buried: l.buried,
-			CompleteUntil: now.Add(-appendSlack),
+			CompleteUntil: now.Add(-appendSlack), Elsewhere: !s.fleet.isHere(name),
 		}
 		if next := max(s.doneBy(name)+1, state.FirstSeq); next <= state.LastSeq {
 			at, known := received[next]
