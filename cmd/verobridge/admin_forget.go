@@ -57,6 +57,9 @@ func (b *bridge) forget(w http.ResponseWriter, r *http.Request) {
 // eraserOptions say where people are forgotten.
 func (b *bridge) eraserOptions() people.EraserOptions {
 	o := people.EraserOptions{Kept: b.spool.Forget, Remote: b.forgetters}
+	if b.settings.NATS.URL != "" {
+		o.Others = refreshShared + deliveryTime
+	}
 	for _, s := range b.settings.Sources {
 		o.Schemas = append(o.Schemas, warehouse.SchemaName(s.Name))
 	}

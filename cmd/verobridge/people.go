@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/verobridge/verobridge/internal/delivery"
 	"github.com/verobridge/verobridge/internal/event"
@@ -11,9 +12,22 @@ import (
 	"github.com/verobridge/verobridge/outbound"
 )
 
+const (
+	// refreshShared is how often bridges that share a cluster look who was erased by
+	// another one.
+	refreshShared = 5 * time.Second
+	// deliveryTime is more than what a delivery takes that began before.
+	deliveryTime = 25 * time.Second
+)
+
 // openPeople opens what is known of people. Nothing is asked yet.
 func (b *bridge) openPeople(context.Context) error {
+	var refresh time.Duration
+	if b.settings.NATS.URL != "" {
+		refresh = refreshShared
+	}
 	p, err := people.Open(people.Options{
+		Refresh:    refresh,
 		URL:        b.settings.Warehouse.URL,
 		Dir:        b.settings.DataDir,
 		Prepare:    b.loader.Prepare,

@@ -26,6 +26,10 @@ type EraserOptions struct {
 	// Remote deletes a person at each destination that can, by its name. Defaults
 	// to none.
 	Remote map[string]func(ctx context.Context, id string) error
+	// Others is how long other programs take that deliver to the same destinations
+	// until they skip the events of a person; nothing is deleted before. Defaults to
+	// 0: there are none.
+	Others time.Duration
 	// Progress is told how many rows a step has deleted. Defaults to nobody.
 	Progress func(what string, deleted int)
 }
@@ -134,6 +138,9 @@ func (p *People) Erase(ctx context.Context, o EraserOptions, seed []Identifier) 
 	e := &erasure{people: p, o: o, who: who, relations: relations}
 	if e.receipt, err = p.begin(ctx, hashes); err != nil {
 		return Receipt{}, err
+	}
+	if err := e.awaitOthers(ctx); err != nil {
+		return e.receipt, err
 	}
 	e.run(ctx)
 	return e.receipt, p.finish(ctx, &e.receipt)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -45,6 +46,24 @@ func (e *erasure) run(ctx context.Context) {
 		return
 	}
 	e.last(ctx)
+}
+
+// awaitOthers waits until other programs deliver nothing about the person any more.
+func (e *erasure) awaitOthers(ctx context.Context) error {
+	if e.o.Others == 0 {
+		return nil
+	}
+	if e.o.Progress != nil {
+		e.o.Progress("waiting for the other bridges", 0)
+	}
+	timer := time.NewTimer(e.o.Others)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return wrap("wait for the other bridges", ctx.Err())
+	}
 }
 
 // step counts what was deleted, or notes what remains.

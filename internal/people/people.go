@@ -1,6 +1,7 @@
 package people
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -23,6 +24,9 @@ type Options struct {
 	// Prepare makes the tables. It is called each time before they are read.
 	// Defaults to nothing: they are there.
 	Prepare func(context.Context) error
+	// Refresh is how often it is read who was erased, for a program beside this one
+	// may have added to it. Defaults to a minute.
+	Refresh time.Duration
 	// Logger defaults to none.
 	Logger *slog.Logger
 	// Registerer takes the metrics. Defaults to none.
@@ -35,6 +39,7 @@ type Options struct {
 type People struct {
 	db           *database
 	prepare      func(context.Context) error
+	every        time.Duration // of refreshing
 	suppressions *Suppressions
 	metrics      *metrics
 	log          *slog.Logger
@@ -53,6 +58,7 @@ func Open(o Options) (*People, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	o.Refresh = cmp.Or(o.Refresh, time.Minute)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -60,7 +66,7 @@ func Open(o Options) (*People, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open people: %w", err)
 	}
-	p := &People{db: db, prepare: o.Prepare, log: o.Logger, now: o.Now}
+	p := &People{db: db, prepare: o.Prepare, every: o.Refresh, log: o.Logger, now: o.Now}
 	if p.suppressions, err = openSuppressions(db, filepath.Join(o.Dir, "suppressions.json")); err != nil {
 		db.pool.Close()
 		return nil, fmt.Errorf("open people: %w", err)
@@ -75,15 +81,10 @@ func (p *People) Close() {
 	p.db.pool.Close()
 }
 
-const (
-	// refreshEvery is how often it is read who was erased: a program beside the
-	// bridge may have added to it.
-	refreshEvery = time.Minute
-	// The wait after a failure doubles from one to the other.
-	leastRefresh, mostRefresh = 250 * time.Millisecond, 5 * time.Second
-)
+// The wait after a failure doubles from one to the other.
+const leastRefresh, mostRefresh = 250 * time.Millisecond, 5 * time.Second
 
-// Run reads who was erased, and again every minute, until ctx ends.
+// Run reads who was erased, again and again, until ctx ends.
 func (p *People) Run(ctx context.Context) {
 	wait := leastRefresh
 	for warned := false; ctx.Err() == nil; {
@@ -92,7 +93,7 @@ func (p *People) Run(ctx context.Context) {
 			p.log.Warn("it is not known who was erased; deliveries wait until the warehouse has been reached", "error", err)
 			warned = true
 		}
-		next := refreshEvery
+		next := p.every
 		if err != nil {
 			next = wait
 			wait = min(2*wait, mostRefresh)

@@ -3,10 +3,13 @@ package torture
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/verobridge/verobridge/internal/mockvero"
 )
@@ -114,7 +117,10 @@ func (w *world) awaitSettled(ctx context.Context, conn *pgx.Conn) error {
 	least, since := -1, time.Now()
 	for {
 		var n int
-		if err := conn.QueryRow(ctx, waiting).Scan(&n); err != nil {
+		switch err := conn.QueryRow(ctx, waiting).Scan(&n); {
+		case isUndefinedTable(err):
+			n = math.MaxInt // the bridge has not come to make it yet
+		case err != nil:
 			return err
 		}
 		if least < 0 || n < least {
@@ -128,6 +134,11 @@ func (w *world) awaitSettled(ctx context.Context, conn *pgx.Conn) error {
 			return ctx.Err()
 		}
 	}
+}
+
+func isUndefinedTable(err error) bool {
+	var answer *pgconn.PgError
+	return errors.As(err, &answer) && answer.Code == "42P01"
 }
 
 // missingIn returns where each event is missing that is.

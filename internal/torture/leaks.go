@@ -10,14 +10,10 @@ import (
 	"github.com/verobridge/verobridge/internal/canary"
 )
 
-// leaks returns a sentence for each place where a secret of the bridge is that
-// should not be there: its log and its tables.
+// leaks returns a sentence for each place where a secret of the bridges is that
+// should not be there: their logs and tables.
 func (w *world) leaks(ctx context.Context) ([]string, error) {
 	secrets := canary.Of(appKey, veroKey, veroToken)
-	log, err := os.ReadFile(w.process.Log.Name())
-	if err != nil {
-		return nil, fmt.Errorf("look for leaks: %w", err)
-	}
 	conn, err := pgx.Connect(ctx, w.database.Superuser)
 	if err != nil {
 		return nil, fmt.Errorf("look for leaks: %w", err)
@@ -27,8 +23,14 @@ func (w *world) leaks(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look for leaks: %w", err)
 	}
-	if problem := secrets.In(string(log)); problem != "" {
-		found = append(found, "the log "+problem)
+	for _, b := range w.bridges {
+		log, err := os.ReadFile(b.Log.Name())
+		if err != nil {
+			return nil, fmt.Errorf("look for leaks: %w", err)
+		}
+		if problem := secrets.In(string(log)); problem != "" {
+			found = append(found, "the log "+problem)
+		}
 	}
 	return found, nil
 }
