@@ -76,7 +76,7 @@ sources:
   - {name: vero, type: vero, write_keys: [%q]}
 destinations:
   - {name: vero, type: vero, auth_token: %q, url: %q, allow_private: true}
-%s`, appKey, veroKey, veroToken, veroURL+"/api/v2", where.settings)
+%s`, appKey, webKey, webOrigin, veroKey, veroToken, veroURL+"/api/v2", where.settings)
 	for i := range max(1, where.bridges) {
 		o := rig.BridgeOptions{
 			Binary: binary, Dir: dir, DataDir: where.dataDir, Warehouse: w.database.Bridge, Settings: settings,
