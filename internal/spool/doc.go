@@ -59,6 +59,18 @@
 // its place how each destination stands: whether it is paused, since when it is
 // behind, and until when every event has its report.
 //
+// # Several bridges
+//
+// With a URL other programs use the same streams. Each appends; each reader, that is
+// a destination with its replays, or the reports, belongs to one at a time:
+//
+//	fleet   who is there, and how many readers are a bridge's share
+//	lease   asOwner: who has a reader, for as long as he renews it
+//	claim   what is written by whoever had it before is refused
+//
+// Whoever gets a reader begins as after a restart, with what is written down. The
+// embedded server has no fleet, and leases and claims of nobody.
+//
 // # Failure handling
 //
 //	a record cannot be written        Append returns an error; nothing was promised
@@ -83,5 +95,8 @@
 //	                                  the file (8 MiB at most) is lost with it
 //	what a reader has done is damaged its copy is used, a few seconds older
 //	a verdict cannot be written down  tried until it can; nothing else is delivered
+//	a bridge is gone                  another one has its readers when its leases end
+//	the cluster does not answer       readers stop before their leases end; another
+//	                                  of its servers is tried
 //	crash before it is written down   the same events again; destinations are idempotent
 package spool

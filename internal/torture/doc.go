@@ -24,6 +24,9 @@
 //	unaccounted        events without a report where one was due (verobridge.unaccounted)
 //	leaks              a write key or a token in the log or in a table
 //
+// In the scenario cluster three bridges share three NATS servers (internal/natscluster),
+// and clients turn to the next bridge where one does not take a batch.
+//
 // A bridge is used for at most some cycles, then a new one with a new database
 // takes its place, so that a long run needs no more memory than a short one.
 package torture
