@@ -94,7 +94,7 @@ func (c *Cluster) AwaitWhole(ctx context.Context) error {
 	}
 	for {
 		// Nobody answers what is asked before there is a leader.
-		asking, cancel := context.WithTimeout(ctx, time.Second)
+		asking, cancel := context.WithTimeout(ctx, wholeTimeout/20)
 		err := whole(asking, js)
 		cancel()
 		if err == nil {
