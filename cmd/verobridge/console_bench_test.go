@@ -1,7 +1,6 @@
 package main
 
 import (
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -16,7 +15,7 @@ import (
 func BenchmarkConsolePages(b *testing.B) {
 	vero := mockvero.New(mockvero.Options{AuthToken: veroToken})
 	s := testSettings(b, serve(b, vero))
-	bridge := startTestBridge(b, s, slog.New(slog.DiscardHandler))
+	bridge := startSeededBridge(b, s)
 	w := &world{bridge: bridge, db: connect(b, s.Warehouse.URL), vero: vero, url: "http://" + bridge.publicAddr}
 	w.await(b, "the tables", "select to_regclass('email_analytics.funnel') is not null")
 	seedEvents(b, w.db, benchEvents(b))

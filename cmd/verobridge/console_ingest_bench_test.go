@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"os"
 	"slices"
@@ -35,7 +34,7 @@ func BenchmarkIngestWithConsole(b *testing.B) {
 	vero := mockvero.New(mockvero.Options{AuthToken: veroToken})
 	s := testSettings(b, serve(b, vero))
 	s.Sources[0].Destinations = nil // the mock would take a core for itself
-	bridge := startTestBridge(b, s, slog.New(slog.DiscardHandler))
+	bridge := startSeededBridge(b, s)
 	w := &world{bridge: bridge, db: connect(b, s.Warehouse.URL), vero: vero, url: "http://" + bridge.publicAddr}
 	w.await(b, "the tables", "select to_regclass('email_analytics.funnel') is not null")
 	seedEvents(b, w.db, benchEvents(b))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 	"strconv"
 	"strings"
@@ -58,6 +59,18 @@ const seedEmails = `
 	       'user' || n % (@n / 20) || '@example.com', case when n % 3 = 0 then 'Mozilla/5.0' else 'Mozilla/5.0 (Macintosh)' end
 	from generate_series(1, @n::int / 9) n, lateral (select now() - (@n / 9 - n) * interval '27 seconds' - interval '1 hour' + %after% as at) t
 	where %picked%`
+
+// startSeededBridge starts a bridge for many events. Nobody looks for secrets in
+// tables of that size.
+func startSeededBridge(b *testing.B, s settings) *bridge {
+	b.Helper()
+	started, err := startBridge(b.Context(), s, slog.New(slog.DiscardHandler))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { stopBridge(b, started) })
+	return started
+}
 
 // seedEvents fills the tables of a bridge that has prepared its warehouse.
 func seedEvents(t testing.TB, db *pgx.Conn, n int) {
