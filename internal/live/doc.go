@@ -1,7 +1,7 @@
 // Package live shows what comes in this moment, and what becomes of it, to whoever
 // looks on: the console, and verobridge tail.
 //
-//	spool ◀─looks, ten times a second─ Feed ──mailbox──▶ watcher
+//	spool ◀─looks, five times a second─ Feed ──mailbox──▶ watcher
 //	                                    └─────mailbox──▶ watcher
 //
 // Nothing is pushed and nothing waits for a watcher. One loop asks what is new,

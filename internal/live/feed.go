@@ -37,7 +37,7 @@ type Options struct {
 	Latest func(ctx context.Context, n int, match func(event.Event) bool) ([]event.Event, error)
 	// Hidden says that an event must not be shown. Defaults to none.
 	Hidden func(event.Event) bool
-	// Every is how often it is looked what is new. Defaults to 100 ms.
+	// Every is how often it is looked what is new. Defaults to 200 ms.
 	Every time.Duration
 }
 
@@ -61,7 +61,7 @@ type loop struct {
 // New returns a feed that nobody watches yet.
 func New(o Options) *Feed {
 	if o.Every == 0 {
-		o.Every = 100 * time.Millisecond
+		o.Every = 200 * time.Millisecond
 	}
 	if o.Hidden == nil {
 		o.Hidden = func(event.Event) bool { return false }
