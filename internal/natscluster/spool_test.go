@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/verobridge/verobridge/internal/event"
+	"github.com/verobridge/verobridge/internal/leaktest"
 	"github.com/verobridge/verobridge/internal/natscluster"
 	"github.com/verobridge/verobridge/internal/spool"
 )
@@ -22,7 +23,7 @@ const nodeArgument = "nats-node"
 // TestMain lets the tests' own binary be a node.
 func TestMain(m *testing.M) {
 	if len(os.Args) != 3 || os.Args[1] != nodeArgument {
-		os.Exit(m.Run())
+		leaktest.Main(m)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()

@@ -1,0 +1,9 @@
+package bench
+
+import (
+	"testing"
+
+	"github.com/verobridge/verobridge/internal/leaktest"
+)
+
+func TestMain(m *testing.M) { leaktest.Main(m) }
