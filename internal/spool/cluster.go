@@ -2,9 +2,11 @@ package spool
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 const (
@@ -16,6 +18,9 @@ const (
 	pingEvery = 3 * time.Second
 	// reconnectWait is the pause between two rounds through the servers.
 	reconnectWait = 250 * time.Millisecond
+	// codeNoPeers is what a cluster answers that is too small for the copies of a
+	// stream (nats-server, server/errors.json).
+	codeNoPeers = 10005
 )
 
 // joinCluster connects to an external cluster, which others may use as well.
@@ -32,11 +37,18 @@ func (s *Spool) joinCluster(ctx context.Context) error {
 	s.fleet = newFleet(s)
 	for since := time.Now(); ; sleep(ctx, time.Second) {
 		err := s.prepareCluster(ctx)
-		if err == nil || ctx.Err() != nil || time.Since(since) > clusterPatience || !isPassing(err) {
+		if err == nil || ctx.Err() != nil || time.Since(since) > clusterPatience || !isPassing(err) && !lacksServers(err) {
 			return err
 		}
 		s.log.Warn("the NATS cluster does not answer yet; trying again", "error", err)
 	}
+}
+
+// lacksServers says whether the cluster is too small for the copies of a stream: for
+// now, where its servers start together with the bridge.
+func lacksServers(err error) bool {
+	var answer *jetstream.APIError
+	return errors.As(err, &answer) && answer.ErrorCode == codeNoPeers
 }
 
 // prepareCluster makes the streams, and begins the progress of readers that are
