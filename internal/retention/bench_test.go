@@ -9,7 +9,7 @@ import (
 // BenchmarkExpire deletes the older half of a table: two rows for each event, with
 // a request each.
 func BenchmarkExpire(b *testing.B) {
-	const events = 50_000
+	const events = 10_000
 	conn, url := database(b)
 	r := open(b, retention.Options{URL: url})
 	var rows int64
