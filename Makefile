@@ -9,7 +9,7 @@ TEST  ?= ./...
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test test-postgres-versions build lint fmt bench fuzz torture screenshots cover tidy up down migrate postgres test-programs
+.PHONY: help dev test test-postgres-versions build lint fmt bench bench-parts fuzz torture screenshots cover tidy up down migrate postgres test-programs
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-23s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,8 +39,11 @@ lint: ## Vet, lint and check the format, changing nothing
 fmt: ## Format the code
 	$(TOOL) gofumpt -w .
 
-bench: postgres build ## Measure the program beside the machine's limits, then its parts, BENCHTIME=1x to see only that they run
+bench: postgres build ## Measure the program beside the machine's limits, then its parts
 	./bin/verobridge bench --short
+	@$(MAKE) --no-print-directory bench-parts
+
+bench-parts: postgres ## Run the benchmarks of the parts, BENCHTIME=1x to see only that they run
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(or $(BENCHTIME),1s) ./...
 
 fuzz: ## Fuzz every door, FUZZTIME each
