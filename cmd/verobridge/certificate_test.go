@@ -156,7 +156,7 @@ func TestCertificateThatIsNone(t *testing.T) {
 	t.Parallel()
 	s := testSettings(t, "http://127.0.0.1:1")
 	s.TLS = tlsSettings{Cert: filepath.Join(t.TempDir(), "none.pem"), Key: "none"}
-	if _, err := startBridge(t.Context(), s, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "tls.cert") || !strings.Contains(err.Error(), "none.pem") {
+	if _, err := startBridge(t.Context(), s, watch(t, s, slog.New(slog.DiscardHandler))); err == nil || !strings.Contains(err.Error(), "tls.cert") || !strings.Contains(err.Error(), "none.pem") {
 		t.Errorf("error is %v, want one that names the setting and the file", err)
 	}
 }

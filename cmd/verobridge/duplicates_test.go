@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -20,20 +19,13 @@ func TestSameMessageIDIsOneRow(t *testing.T) {
 	const call = `{"type":"track","messageId":"twice","userId":"u","event":"Signed Up","timestamp":"2026-01-02T03:04:05Z"}`
 	w := &world{db: connect(t, s.Warehouse.URL), vero: vero}
 	for run := range 2 {
-		b, err := startBridge(t.Context(), s, log)
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := startTestBridge(t, s, log)
 		w.bridge, w.url = b, "http://"+b.publicAddr
 		w.post(t, "/v1/batch", appKey, []byte(`{"batch":[`+strings.Repeat(call+",", 3)+call+`]}`))
 		w.post(t, "/v1/import", appKey, []byte(`{"batch":[`+call+`]}`))
 		w.post(t, "/v1/t", appKey, []byte(call))
 		w.settle(t, fmt.Sprint("run", run))
-		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
-		if err := b.stop(ctx); err != nil {
-			t.Fatal(err)
-		}
-		cancel()
+		stopBridge(t, b)
 	}
 	for _, table := range []string{"tracks", "signed_up"} {
 		if n := w.text(t, `select count(*)::text from app.`+table+` where user_id = 'u'`); n != "1" {

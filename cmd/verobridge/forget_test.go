@@ -216,7 +216,7 @@ func TestForgottenStaySo(t *testing.T) {
 		t.Fatal(err)
 	}
 	reachable := s.Warehouse.URL
-	s.Warehouse.URL = "postgres://nobody@127.0.0.1:1/none?sslmode=disable&connect_timeout=2"
+	s.Warehouse.URL = noDatabase
 	b = startTestBridge(t, s, log)
 	w.bridge, w.url = b, "http://"+b.publicAddr
 	events := vero.Totals().Events

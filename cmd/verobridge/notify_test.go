@@ -21,7 +21,7 @@ func TestLookAround(t *testing.T) {
 	defer told.Close()
 	vero := mockvero.New(mockvero.Options{AuthToken: veroToken})
 	s := testSettings(t, serve(t, vero))
-	s.Notify.URL = told.URL + "/secret"
+	s.Notify.URL = told.URL + "/test-notify-secret"
 	w := &world{bridge: startTestBridge(t, s, slog.New(slog.DiscardHandler))}
 	w.url = "http://" + w.bridge.publicAddr
 	standing := func() delivery.Standing {

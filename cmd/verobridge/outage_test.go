@@ -40,6 +40,8 @@ func TestPostgresDown(t *testing.T) {
 	postgres := startPostgres()
 	url := postgres.URL()
 	stopPostgres(postgres)
+	// After the bridges, whose tables are looked through when they have stopped.
+	t.Cleanup(func() { stopPostgres(postgres) })
 
 	vero := mockvero.New(mockvero.Options{})
 	s := testSettings(t, serve(t, vero))
@@ -70,7 +72,6 @@ func TestPostgresDown(t *testing.T) {
 	w.post(t, "/v1/track", appKey, trackCall("after-restart", "1"))
 	awaitCondition(t, "Vero's event after a restart while Postgres is down", func() bool { return vero.Totals().Events == 3 })
 	postgres = startPostgres()
-	t.Cleanup(func() { stopPostgres(postgres) })
 	w.db = connect(t, url)
 	w.await(t, "the second row", `select exists(select from app.tested where id = 'down-again')`)
 	w.await(t, "the reports of what Vero took meanwhile", `
@@ -126,10 +127,7 @@ func TestStopWhileVeroHangs(t *testing.T) {
 	vero := mockvero.New(mockvero.Options{AuthToken: veroToken})
 	s := testSettings(t, serve(t, vero))
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	b, err := startBridge(t.Context(), s, log)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := startTestBridge(t, s, log)
 	vero.Fault(mockvero.Fault{Delay: time.Hour, Count: -1})
 	w := &world{bridge: b, url: "http://" + b.publicAddr}
 	w.post(t, "/v1/track", appKey, trackCall("hangs", "1"))
@@ -161,7 +159,7 @@ func TestStartFails(t *testing.T) {
 	first := startTestBridge(t, s, slog.New(slog.DiscardHandler))
 	s.Listen = first.publicAddr
 	s.DataDir = t.TempDir()
-	_, err := startBridge(t.Context(), s, slog.New(slog.DiscardHandler))
+	_, err := startBridge(t.Context(), s, watch(t, s, slog.New(slog.DiscardHandler)))
 	if err == nil {
 		t.Fatal("two bridges listen on one address")
 	}

@@ -192,7 +192,7 @@ func TestHoldingAgainstTheMapping(t *testing.T) {
 	s := testSettings(t, "http://127.0.0.1:1")
 	s.Destinations[0].HoldAnonymous = holdSettings{Events: []string{"Cart Viewed"}}
 	s.Destinations[0].Mapping.ID = []string{"user_id", "anonymous_id"}
-	if _, err := startBridge(t.Context(), s, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "hold_anonymous holds nothing") {
+	if _, err := startBridge(t.Context(), s, watch(t, s, slog.New(slog.DiscardHandler))); err == nil || !strings.Contains(err.Error(), "hold_anonymous holds nothing") {
 		t.Errorf("error %v", err)
 	}
 }

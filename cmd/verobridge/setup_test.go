@@ -47,6 +47,8 @@ const (
 	// databasePassword is asked for by nobody: the tests' Postgres trusts its
 	// machine. So it can only be found where it leaks.
 	databasePassword = "test-database-password"
+	// noDatabase is a warehouse that is not there: nobody listens on port 1.
+	noDatabase = "postgres://nobody@127.0.0.1:1/none?sslmode=disable&connect_timeout=2"
 )
 
 // world is the whole program in this process, with what surrounds it: a real

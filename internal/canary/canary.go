@@ -7,38 +7,43 @@ package canary
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// shortest is how long a secret must be to be told from other text.
-const shortest = 8
+// Secrets are what must not be found, in each form in which it could be written.
+type Secrets struct{ forms []form }
 
-// Secrets are what must not be found.
-type Secrets []string
-
-// Of returns the secrets among values that are long enough to be recognised.
-func Of(values ...string) Secrets {
-	return slices.DeleteFunc(slices.Clone(values), func(s string) bool { return len(s) < shortest })
+// Of returns the values that are set as secrets. One that is too short to be told
+// from other text is an error.
+func Of(values ...string) (Secrets, error) {
+	const shortest = 8 // bytes
+	var s Secrets
+	for _, value := range values {
+		switch {
+		case value == "":
+		case len(value) < shortest:
+			return Secrets{}, fmt.Errorf("%q is too short to be told from other text; take a secret of %d bytes or more", value, shortest)
+		default:
+			s.forms = append(s.forms, formsOf(value)...)
+		}
+	}
+	return s, nil
 }
 
-// In returns a sentence about the first secret that is in a text, plain or as it is
-// in a header of Basic auth, or "".
+// In returns a sentence about the first secret that is in a text, in whichever
+// form, or "".
 func (s Secrets) In(text string) string {
-	for _, secret := range s {
-		for _, form := range []string{secret, base64.StdEncoding.EncodeToString([]byte(secret + ":")), base64.StdEncoding.EncodeToString([]byte(":" + secret))} {
-			if i := strings.Index(text, form); i >= 0 {
-				return fmt.Sprintf("holds %q: …%s…", secret, text[max(0, i-200):min(len(text), i+len(form)+100)])
-			}
+	for _, f := range s.forms {
+		if i := strings.Index(text, f.text); i >= 0 {
+			return fmt.Sprintf("holds %q: …%s…", f.secret, text[max(0, i-200):min(len(text), i+len(f.text)+100)])
 		}
 	}
 	return ""
@@ -59,19 +64,33 @@ func (s Secrets) InTables(ctx context.Context, conn *pgx.Conn) ([]string, error)
 	}
 	var found []string
 	for _, table := range tables {
-		rows, err := conn.Query(ctx, "select t::text from "+table+" t where exists (select from unnest($1::text[]) secret where strpos(t::text, secret) > 0) limit 1", []string(s))
+		problem, err := s.inTable(ctx, conn, table)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", table, err)
 		}
-		texts, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", table, err)
-		}
-		for _, text := range texts {
-			found = append(found, "a row of "+table+" "+s.In(text))
+		if problem != "" {
+			found = append(found, "a row of "+table+" "+problem)
 		}
 	}
 	return found, nil
+}
+
+// inTable looks through a table, row by row, until it finds a secret.
+func (s Secrets) inTable(ctx context.Context, conn *pgx.Conn, table string) (string, error) {
+	// The simple protocol gives each value as text.
+	rows, err := conn.Query(ctx, "select * from "+table, pgx.QueryExecModeSimpleProtocol)
+	if err != nil {
+		return "", err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		for _, value := range rows.RawValues() {
+			if problem := s.In(string(value)); problem != "" {
+				return problem, nil
+			}
+		}
+	}
+	return "", rows.Err()
 }
 
 // InFiles returns a sentence for each file below a directory that has a secret in

@@ -3,11 +3,15 @@ package canary_test
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,7 +23,26 @@ import (
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-var secrets = canary.Of("planted-write-key", "planted-password", "short")
+// awkward is written differently almost everywhere.
+const awkward = `planted "&<é>/ \+?`
+
+var secrets = mustOf("planted-write-key", "planted-password", "", awkward)
+
+func mustOf(values ...string) canary.Secrets {
+	s, err := canary.Of(values...)
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
+// What cannot be told from other text is no secret that could be looked for.
+func TestOfRefusesShortSecrets(t *testing.T) {
+	t.Parallel()
+	if _, err := canary.Of("long-enough", "7-bytes"); err == nil || !strings.Contains(err.Error(), `"7-bytes" is too short`) {
+		t.Errorf("a short secret: %v", err)
+	}
+}
 
 // A planted secret is found in each form in which it could leak, and nothing else
 // is.
@@ -28,8 +51,19 @@ func TestIn(t *testing.T) {
 	basic := func(text string) string {
 		return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(text))
 	}
-	for _, text := range []string{"POST /webhooks/vero/planted-write-key 200", basic("planted-write-key:"), basic(":planted-password"), `{"password":"planted-password"}`} {
-		if problem := secrets.In(text); !strings.Contains(problem, "planted-") {
+	inJSON, err := json.Marshal(map[string]string{"password": awkward})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{
+		"POST /webhooks/vero/planted-write-key 200", basic("planted-write-key:"), `{"password":"planted-password"}`,
+		basic(":planted-password"), basic("u:planted-password"), basic("us:planted-password"), basic("usr:planted-password:"),
+		"x" + awkward, basic("user:" + awkward), string(inJSON), fmt.Sprintf("%q", awkward), "<p>" + html.EscapeString(awkward),
+		"/x?key=" + url.QueryEscape(awkward), "/" + url.PathEscape(awkward),
+		fmt.Sprintf("%x", awkward), fmt.Sprintf("%X", awkward),
+		base64.URLEncoding.EncodeToString([]byte(awkward)), base64.RawStdEncoding.EncodeToString([]byte("1" + awkward + "2")),
+	} {
+		if problem := secrets.In(text); !strings.Contains(problem, "planted") {
 			t.Errorf("%q passes: %q", text, problem)
 		}
 	}
@@ -80,13 +114,15 @@ func TestInTables(t *testing.T) {
 	for _, sql := range []string{
 		"create schema app", `create table app."Odd" (calls jsonb)`, "create table app.clean (key text)", "insert into app.clean values ('short')",
 		`insert into app."Odd" values ('{"calls":[{"url":"/webhooks/vero/planted-write-key"}]}')`,
+		"create table app.encoded (n int, body bytea)", `insert into app.encoded values (1, 'clean'), (2, 'a planted-password')`,
 	} {
 		if _, err := conn.Exec(t.Context(), sql); err != nil {
 			t.Fatal(err)
 		}
 	}
 	found, err := secrets.InTables(t.Context(), conn)
-	if err != nil || len(found) != 1 || !strings.HasPrefix(found[0], `a row of app."Odd" holds "planted-write-key"`) {
+	slices.Sort(found)
+	if err != nil || len(found) != 2 || !strings.HasPrefix(found[0], `a row of app."Odd" holds "planted-write-key"`) || !strings.HasPrefix(found[1], `a row of app.encoded holds "planted-password"`) {
 		t.Errorf("found %v, %v", found, err)
 	}
 }

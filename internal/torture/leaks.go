@@ -13,7 +13,10 @@ import (
 // leaks returns a sentence for each place where a secret of the bridges is that
 // should not be there: their logs and tables.
 func (w *world) leaks(ctx context.Context) ([]string, error) {
-	secrets := canary.Of(appKey, veroKey, veroToken)
+	secrets, err := canary.Of(appKey, veroKey, veroToken)
+	if err != nil {
+		return nil, fmt.Errorf("look for leaks: %w", err)
+	}
 	conn, err := pgx.Connect(ctx, w.database.Superuser)
 	if err != nil {
 		return nil, fmt.Errorf("look for leaks: %w", err)
