@@ -40,7 +40,6 @@ func openCertificate(s tlsSettings, log *slog.Logger) (*certificate, error) {
 func (c *certificate) config() *tls.Config {
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,
-		NextProtos:     []string{"h2", "http/1.1"},
 		GetCertificate: c.current,
 	}
 }

@@ -109,8 +109,13 @@ func (b *bridge) listen(ctx context.Context, setting, address string, handler ht
 		Limit:  cmp.Or(b.settings.Limits.Connections, defaultConnections),
 		Closed: b.closedConnections.WithLabelValues(setting),
 	})
+	// Connections are what is counted and bounded. One of HTTP/2 carries hundreds of
+	// requests, with their headers and goroutines, which nothing here would see.
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
 	server := &http.Server{
 		Handler:           handler,
+		Protocols:         &protocols,
 		TLSConfig:         secure,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
