@@ -42,7 +42,7 @@ func TestConsoleTellsStories(t *testing.T) {
 			t.Errorf("markup in the timeline of %s", who)
 		}
 	}
-	event := w.wantPage(t, "/events/app/"+url.PathEscape(id), nil,
+	event := w.wantPage(t, "/event?source=app&id="+url.QueryEscape(id), nil,
 		html.EscapeString(markup), "analytics-node 2.1.0", "/events/track", "Answer <strong>200</strong>", "app.tracks", "opened")
 	if strings.Contains(event, markup) || strings.Contains(event, "<b>") {
 		t.Error("markup on the event's page")
@@ -51,7 +51,7 @@ func TestConsoleTellsStories(t *testing.T) {
 	w.wantPage(t, "/person?id="+url.QueryEscape(id), nil, "An event has this messageId")
 	w.wantPage(t, "/person", nil, "Nobody was searched for")
 	w.wantPage(t, "/person?id=stranger", nil, "Nobody is known by this")
-	if status, text := w.page(t, "/events/app/none", nil); status != http.StatusNotFound || !strings.Contains(text, "Nothing is known of this event") {
+	if status, text := w.page(t, "/event?source=app&id=none", nil); status != http.StatusNotFound || !strings.Contains(text, "Nothing is known of this event") {
 		t.Errorf("an event that is not there: %d %s", status, text)
 	}
 	if status, _ := w.page(t, "/person?id=u&after=nonsense", nil); status != http.StatusBadRequest {

@@ -56,7 +56,7 @@ func BenchmarkLookUp(b *testing.B) {
 		{"userId", func(i int) error { return person(fmt.Sprint("user-", i*7919%people)) }},
 		{"e-mail", func(i int) error { return person(fmt.Sprintf("user%d@example.com", i*7919%people)) }},
 		{"anonymousId", func(i int) error { return person(fmt.Sprint("visitor-", i*7919%people)) }},
-		{"page of an event", func(i int) error { return page(fmt.Sprint("/events/app/m-", i*7919%n+1)) }},
+		{"page of an event", func(i int) error { return page(fmt.Sprint("/event?source=app&id=m-", i*7919%n+1)) }},
 		{"page of a person", func(i int) error { return page(fmt.Sprint("/person?id=user-", i*7919%people)) }},
 	} {
 		b.Run(look.name, func(b *testing.B) {

@@ -5,8 +5,6 @@ import (
 	"net/url"
 	"slices"
 
-	"github.com/gorilla/mux"
-
 	"github.com/verobridge/verobridge/internal/story"
 )
 
@@ -18,21 +16,19 @@ type eventView struct {
 }
 
 // eventPage is where the story of a source's event is. Without a source it is that
-// of a request that came with no known write key.
+// of a request that came with no known write key. The messageId is no part of the
+// path, which routers and proxies clean: apps choose it, and it may be "../login".
 func eventPage(source, messageID string) string {
 	if source == "" {
 		return storyPath(messageID)
 	}
-	return "/events/" + url.PathEscape(source) + "/" + url.PathEscape(messageID)
+	return "/event?" + url.Values{"source": {source}, "id": {messageID}}.Encode()
 }
 
-// event shows all that is known of one event: of the source in the path, or of the
-// first that has one of the id that was asked for.
+// event shows all that is known of one event: of the source that was asked for,
+// or of the first that has one of the id.
 func (c *Console) event(r *http.Request) (any, error) {
-	source, id := mux.Vars(r)["source"], mux.Vars(r)["id"]
-	if source == "" {
-		id = r.URL.Query().Get("id")
-	}
+	source, id := r.URL.Query().Get("source"), r.URL.Query().Get("id")
 	stories, err := c.o.Story.Event(r.Context(), id)
 	if err != nil {
 		return nil, away(err)

@@ -31,7 +31,6 @@ func (c *Console) pages() []page {
 		{path: "/deliveries", view: "deliveries", title: "Deliveries", about: "What became of each event at each destination, the newest first.", key: "d", data: c.deliveries},
 		{path: "/deliveries/retry", view: "retry", title: "Send dead letters again", data: c.confirmRetry, posts: true},
 		{path: "/person", view: "person", title: "Person", about: "What somebody did, what Vero got of it, and the emails that followed.", key: "p", data: c.person},
-		{path: "/events/{source}/{id:.*}", view: "event", title: "Event", about: "What became of one event, and why.", data: c.event},
 		{path: "/event", view: "event", title: "Event", about: "What became of one event, and why.", data: c.event},
 		{path: "/emails", view: "emails", title: "Emails", about: "What became of the emails that Vero sent, by campaign and by day.", key: "e", data: c.emails},
 		{path: "/tables", view: "tables", title: "Tables", about: "What is in the warehouse, how fresh it is, and what did not fit.", key: "t", data: c.tables},
