@@ -81,7 +81,7 @@ func (c *Console) live(r *http.Request) (any, error) {
 func (c *Console) streamLive(w http.ResponseWriter, r *http.Request) {
 	filter := liveFilter(r.URL.Query())
 	c.stream(w, r, func(ctx context.Context, send func([]byte) error) error {
-		shown, err := lru.New[string, struct{}](liveShown)
+		shown, err := lru.New[string, struct{}](liveShown) // by pageKey
 		if err != nil {
 			return err
 		}
@@ -94,9 +94,9 @@ func (c *Console) streamLive(w http.ResponseWriter, r *http.Request) {
 				events, missed = events[more:], missed+more
 			}
 			for _, e := range events {
-				shown.Add(e.ID, struct{}{})
+				shown.Add(pageKey(e.Source, e.ID), struct{}{})
 			}
-			reports = slices.DeleteFunc(reports, func(r delivery.Report) bool { return !shown.Contains(r.MessageID) })
+			reports = slices.DeleteFunc(reports, func(r delivery.Report) bool { return !shown.Contains(pageKey(r.Source, r.MessageID)) })
 			missed += batch.Missed
 			html, err := c.livePieces(c.liveRows(events, reports), reports, missed)
 			if err != nil {

@@ -196,7 +196,7 @@ func TestMailboxIsBounded(t *testing.T) {
 		box.put(Batch{Events: []event.Event{call("ann", n), call("ann", n)}})
 	}
 	for n := range boxReports + more {
-		box.put(Batch{Reports: []delivery.Report{{MessageID: "ann-000", Attempts: n}, {MessageID: "other"}}})
+		box.put(Batch{Reports: []delivery.Report{{Source: "app", MessageID: "ann-000", Attempts: n}, {Source: "app", MessageID: "other"}, {Source: "web", MessageID: "ann-000"}}})
 	}
 	box.put(Batch{Missed: 2})
 	batch, err := box.take(t.Context())
@@ -214,6 +214,26 @@ func TestMailboxIsBounded(t *testing.T) {
 	}
 	if len(box.shown) != boxShown || len(box.recent) != boxShown {
 		t.Errorf("%d events are remembered", len(box.shown))
+	}
+}
+
+// Events of two sources are two, though they have the same messageId.
+func TestSourcesShareMessageIDs(t *testing.T) {
+	t.Parallel()
+	box := newMailbox(Filter{}, func(event.Event) bool { return false })
+	first, second := call("ann", 1), call("ann", 1)
+	second.Source = "web"
+	if fresh := box.introduce([]event.Event{first}); len(fresh) != 1 {
+		t.Fatalf("%d events are fresh", len(fresh))
+	}
+	box.put(Batch{Reports: []delivery.Report{{Source: "web", MessageID: second.ID}}})
+	box.put(Batch{Events: []event.Event{first, second}, Reports: []delivery.Report{{Source: "web", MessageID: second.ID}}})
+	batch, err := box.take(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(batch.Events) != 1 || batch.Events[0].Source != "web" || len(batch.Reports) != 1 {
+		t.Errorf("%+v", batch)
 	}
 }
 

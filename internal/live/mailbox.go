@@ -43,13 +43,18 @@ type mailbox struct {
 	failed error
 	// shown are the events that the watcher knows; recent lists them, the oldest at
 	// next.
-	shown  map[string]bool
-	recent []string
+	shown  map[eventKey]bool
+	recent []eventKey
 	next   int
 }
 
+// eventKey names an event: sources may use the same messageIds.
+type eventKey struct{ source, messageID string }
+
+func keyOf(e event.Event) eventKey { return eventKey{e.Source, e.ID} }
+
 func newMailbox(f Filter, hidden func(event.Event) bool) *mailbox {
-	return &mailbox{filter: f, hidden: hidden, news: make(chan struct{}, 1), shown: make(map[string]bool)}
+	return &mailbox{filter: f, hidden: hidden, news: make(chan struct{}, 1), shown: make(map[eventKey]bool)}
 }
 
 func (b *mailbox) wants(e event.Event) bool { return b.filter.Matches(e) && !b.hidden(e) }
@@ -60,23 +65,23 @@ func (b *mailbox) introduce(events []event.Event) []event.Event {
 	defer b.mu.Unlock()
 	var fresh []event.Event
 	for _, e := range events {
-		if !b.shown[e.ID] {
-			b.note(e.ID)
+		if key := keyOf(e); !b.shown[key] {
+			b.note(key)
 			fresh = append(fresh, e)
 		}
 	}
 	return fresh
 }
 
-func (b *mailbox) note(id string) {
+func (b *mailbox) note(key eventKey) {
 	if len(b.recent) < boxShown {
-		b.recent = append(b.recent, id)
+		b.recent = append(b.recent, key)
 	} else {
 		delete(b.shown, b.recent[b.next])
-		b.recent[b.next] = id
+		b.recent[b.next] = key
 		b.next = (b.next + 1) % boxShown
 	}
-	b.shown[id] = true
+	b.shown[key] = true
 }
 
 // put adds what the watcher wants of what is new. Of too much the oldest is left
@@ -86,13 +91,13 @@ func (b *mailbox) put(all Batch) {
 	defer b.mu.Unlock()
 	b.batch.Missed += all.Missed
 	for _, e := range all.Events {
-		if b.wants(e) && !b.shown[e.ID] {
-			b.note(e.ID)
+		if key := keyOf(e); b.wants(e) && !b.shown[key] {
+			b.note(key)
 			b.batch.Events = append(b.batch.Events, e)
 		}
 	}
 	for _, r := range all.Reports {
-		if b.shown[r.MessageID] || r.MessageID == b.filter.MessageID {
+		if b.shown[eventKey{r.Source, r.MessageID}] || r.MessageID == b.filter.MessageID {
 			b.batch.Reports = append(b.batch.Reports, r)
 		}
 	}
