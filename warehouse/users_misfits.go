@@ -22,7 +22,8 @@ func misfitsOf(losses []loss) map[string]bool {
 }
 
 // emptyMisfits makes null what cannot hold what the latest calls say. A column of
-// somebody else's that must not be null keeps what it has.
+// somebody else's that must not be null keeps what it has, and so does one that
+// the loader never writes.
 func (in *insertion) emptyMisfits(ctx context.Context, p *part, latest []*state) error {
 	rows := make(map[string][]*row) // by column
 	for _, s := range latest {
@@ -31,14 +32,36 @@ func (in *insertion) emptyMisfits(ctx context.Context, p *part, latest []*state)
 		}
 	}
 	for _, column := range slices.Sorted(maps.Keys(rows)) {
-		_, err := in.tx.Exec(ctx, fmt.Sprintf(`update %s set %s = null where id = any($1::text[]::%s[])
-			and not exists (select from pg_attribute where attrelid = $2::text::regclass and attname = $3 and attnotnull)`,
-			p.table.quoted(), quoteName(column), p.rel.columns["id"]), keys(rows[column], p.rel), p.table.quoted(), column)
-		if err != nil {
+		if f, _ := p.rel.form(column); f.codec.cast == nil {
+			continue
+		}
+		if err := in.empty(ctx, p, column, rows[column]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// empty makes a column null in some rows, but for those in which Postgres does
+// not allow it: a CHECK, for one, may ask for a value. These are found by halving.
+func (in *insertion) empty(ctx context.Context, p *part, column string, rows []*row) error {
+	err := pgx.BeginFunc(ctx, in.tx, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, fmt.Sprintf(`update %s set %s = null where id = any($1::text[]::%s[])
+			and not exists (select from pg_attribute where attrelid = $2::text::regclass and attname = $3 and attnotnull)`,
+			p.table.quoted(), quoteName(column), p.rel.columns["id"]), keys(rows, p.rel), p.table.quoted(), column)
+		return err
+	})
+	switch {
+	case !isOfValues(err):
+		return err
+	case len(rows) == 1:
+		return nil
+	}
+	half := len(rows) / 2
+	if err := in.empty(ctx, p, column, rows[:half]); err != nil {
+		return err
+	}
+	return in.empty(ctx, p, column, rows[half:])
 }
 
 // leaveEmpty removes from older calls what would fill a column that is empty

@@ -98,6 +98,28 @@ func TestUsersColumnThatMustNotBeNull(t *testing.T) {
 	f.want("select row_id, column_value from app.discards where table_name = 'users'", `{"row_id":"u1","column_value":"many"}`)
 }
 
+// So does one that only Postgres writes, one of a type that the loader does not
+// know, and one that a CHECK keeps from null in some rows.
+func TestUsersColumnThatIsNotEmptied(t *testing.T) {
+	t.Parallel()
+	f := open(t, Options{})
+	f.exec(`create schema app; create type app.tier as enum ('gold', 'tin');
+		create table app.users (id varchar(1024) primary key, received_at timestamptz, uuid_ts timestamptz,
+			net numeric, gross numeric generated always as (net * 2) stored, number bigint generated always as identity,
+			tier app.tier default 'gold', seats bigint, check (seats is not null or id <> 'u1'))`)
+	traits := `{"net":%d,"gross":9,"number":9,"tier":"tin","seats":%s}`
+	for n, seats := range []string{"5", `"many"`} {
+		at := arrival.Add(time.Duration(n) * time.Second)
+		f.deliver(identifyAs(t, fmt.Sprint("one ", n), "u1", at, fmt.Sprintf(traits, n+1, seats)),
+			identifyAs(t, fmt.Sprint("two ", n), "u2", at, fmt.Sprintf(traits, n+1, seats)))
+	}
+	f.want("select id, net, gross, number, tier, seats from app.users order by id",
+		`{"id":"u1","net":2,"gross":4,"number":1,"tier":"gold","seats":5}`,
+		`{"id":"u2","net":2,"gross":4,"number":2,"tier":"gold"}`)
+	f.want("select column_name, count(*)::int as n from app.discards where table_name = 'users' group by 1 order by 1",
+		`{"column_name":"gross","n":4}`, `{"column_name":"number","n":4}`, `{"column_name":"seats","n":2}`, `{"column_name":"tier","n":4}`)
+}
+
 func TestAnonymousIdentifyMakesNoUser(t *testing.T) {
 	t.Parallel()
 	f := open(t, Options{})
