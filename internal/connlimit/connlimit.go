@@ -77,24 +77,28 @@ func (l *Limiter) clear(n int) {
 }
 
 // choose returns the n connections that go: of the addresses with the most, so
-// that none of those keeps more than another, the oldest.
+// that none of those keeps more than another, the oldest. Where that leaves a
+// choice, because a level more for all of them would be too many, age decides.
 func (l *Limiter) choose(n int) []net.Conn {
 	byClient := make(map[netip.Prefix][]net.Conn)
 	for conn := range l.since {
 		client := clientOf(conn)
 		byClient[client] = append(byClient[client], conn)
 	}
-	// keep is the largest number that each may keep so that n go at least.
-	keep := sort.Search(len(l.since), func(keep int) bool { return excess(byClient, keep+1) < n })
-	var chosen []net.Conn
+	// keep is the smallest number that each may keep so that fewer than n go.
+	keep := 1 + sort.Search(len(l.since), func(keep int) bool { return excess(byClient, keep+1) < n })
+	var chosen, next []net.Conn
 	for _, conns := range byClient {
-		if len(conns) > keep {
+		if len(conns) >= keep {
 			l.sortByAge(conns)
 			chosen = append(chosen, conns[:len(conns)-keep]...)
+			next = append(next, conns[len(conns)-keep])
 		}
 	}
+	l.sortByAge(next)
+	chosen = append(chosen, next[:n-len(chosen)]...)
 	l.sortByAge(chosen)
-	return chosen[:n]
+	return chosen
 }
 
 // excess counts the connections above a number for each client.

@@ -119,6 +119,25 @@ func TestTheOldestLoses(t *testing.T) {
 	}
 }
 
+// Of many who hold one connection and one who holds many, it is his that go, also
+// when more are to go than he has too many.
+func TestTheManyAreSpared(t *testing.T) {
+	t.Parallel()
+	const limit, his = 256, 16 // as many as go at once
+	c := newCrowd(limit, nil)
+	for i := range limit - his + 1 {
+		c.does(fmt.Sprintf("honest-%03d", i), fmt.Sprintf("198.51.%d.%d", i/250, i%250), http.StateNew)
+	}
+	for i := range his {
+		c.does(fmt.Sprintf("his-%02d", i), "192.0.2.66", http.StateNew)
+	}
+	want := []string{"honest-000"} // all hold one now, and it is the oldest
+	for i := range his - 1 {
+		want = append(want, fmt.Sprintf("his-%02d", i))
+	}
+	c.lost(t, want...)
+}
+
 // A network of IPv6 is one client, however many addresses it has, and an IPv4
 // address is the same in either notation.
 func TestAddresses(t *testing.T) {
