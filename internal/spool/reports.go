@@ -43,13 +43,15 @@ func (s *Spool) drainReports(ctx context.Context, l *lease, write func(context.C
 		return fmt.Errorf("drain reports: %w", err)
 	}
 	cursor := s.newCursor(reportsStream, done.Next)
-	for ctx.Err() == nil {
+	for failed := 0; ctx.Err() == nil; {
 		records, err := cursor.read(ctx, idleWait)
 		if err != nil && ctx.Err() == nil {
+			failed++
 			s.log.Error("cannot read delivery reports; trying again", "error", err)
-			s.clock.sleep(ctx, s.o.Probe.Max)
+			s.clock.sleep(ctx, s.o.Probe.wait(failed))
+			continue
 		}
-		if err != nil || len(records) == 0 {
+		if failed = 0; len(records) == 0 {
 			continue
 		}
 		if !s.passOn(ctx, s.decodeAll(records), write) {
