@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"pgregory.net/rapid"
@@ -123,6 +124,25 @@ func TestColumnOfAnotherTypeByHand(t *testing.T) {
 	f.deliver(track(t, "m2", "X", `{"n":2,"at":"2026-06-06T10:00:00Z"}`))
 	f.want("select id, n, at from app.x order by id", `{"id":"m1","n":1,"at":0}`, `{"id":"m2","n":2}`)
 	f.want("select row_id, column_name, column_value from app.discards", `{"row_id":"m2","column_name":"at","column_value":"2026-06-06T10:00:00Z"}`)
+}
+
+// TestColumnOfOtherSizesByHand: what the column would round is a discard at once,
+// in rows that are new and in those that are brought up to date.
+func TestColumnOfOtherSizesByHand(t *testing.T) {
+	t.Parallel()
+	f := open(t, Options{})
+	f.deliver(identify(t, "m1", arrival, `{"n":1.5,"s":"a"}`))
+	for _, table := range []string{"users", "identifies"} {
+		f.exec("alter table app." + table + " alter n type numeric(10,2), alter s type varchar(1)")
+	}
+	f.deliver(identify(t, "m2", arrival.Add(time.Second), `{"n":29.999,"s":"ab"}`))
+	f.want("select id, n, s from app.identifies order by id", `{"id":"m1","n":1.50,"s":"a"}`, `{"id":"m2"}`)
+	f.want("select id, n, s from app.users", `{"id":"u1"}`)
+	f.exec("alter table app.users alter n type numeric(10,1)")
+	f.deliver(identify(t, "m3", arrival.Add(2*time.Second), `{"n":29.99}`))
+	f.want("select id, n from app.users", `{"id":"u1"}`)
+	f.want("select row_id, column_value from app.discards where column_name = 'n' order by table_name, row_id",
+		`{"row_id":"m2","column_value":"29.999"}`, `{"row_id":"u1","column_value":"29.999"}`, `{"row_id":"u1","column_value":"29.99"}`)
 }
 
 // TestColumnThatNoValueFits has its default, as one has for which there is no

@@ -26,16 +26,17 @@ func (t *tuples) copyTo(ctx context.Context, tx pgx.Tx, name table, sent func())
 }
 
 // compare makes sure that the columns have the types that the rows are written
-// for: the bytes of a bigint would do for a double precision, too. Asking keeps
+// for: the bytes of a bigint would do for a double precision, too, and a column
+// that was given fewer digits would round. Asking keeps
 // a lock on the table until the transaction ends, as any statement does, so
-// nobody alters it before the copy.
+// nobody alters it before they are written.
 func (t *tuples) compare(ctx context.Context, tx pgx.Tx, name table) error {
 	now, err := tx.Conn().PgConn().Prepare(ctx, "", fmt.Sprintf("select %s from %s", list(t.names()), name.quoted()), nil)
 	if err != nil {
 		return err
 	}
 	for i, field := range now.Fields {
-		if field.DataTypeOID != t.columns[i].form.oid {
+		if f := t.columns[i].form; field.DataTypeOID != f.oid || field.TypeModifier != f.modifier() {
 			return errStale
 		}
 	}

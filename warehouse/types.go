@@ -73,6 +73,22 @@ func (t columnType) form() form {
 	return f
 }
 
+// modifier is how Postgres numbers the sizes of a type (postgres docs,
+// pg_attribute.atttypmod; each type's typmodin function is the authority).
+func (f form) modifier() int32 {
+	const none, header = -1, 4
+	switch {
+	case len(f.sizes) == 0:
+		return none
+	case f.base == "numeric" && len(f.sizes) == 2:
+		return int32(f.sizes[0]<<16|f.sizes[1]&0x7FF) + header
+	case strings.HasPrefix(f.base, "time"):
+		return int32(f.sizes[0])
+	default:
+		return int32(f.sizes[0]) + header
+	}
+}
+
 // cast returns the value as a column of the type takes it. ok is false for a
 // misfit, as is every value of a type that the loader does not know.
 func (f form) cast(v value) (in input, ok bool) {

@@ -83,6 +83,11 @@ func (in *insertion) writeStates(ctx context.Context, p *part) error {
 	if err := into.copyTo(ctx, in.tx, p.table, func() {}); err != nil {
 		return err
 	}
+	if len(older)+len(newer) > 0 {
+		if err := into.compare(ctx, in.tx, p.table); err != nil {
+			return err
+		}
+	}
 	older, newer = merge(older), merge(newer)
 	if err := in.leaveEmpty(ctx, p, older); err != nil {
 		return err
