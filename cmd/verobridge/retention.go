@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/verobridge/verobridge/internal/retention"
+	"github.com/verobridge/verobridge/internal/spool"
 )
 
 const (
@@ -33,6 +34,19 @@ func (w warehouseSettings) validateRetention(problem problemFunc) {
 	}
 }
 
+// oldestLetter returns when the oldest event was received that people can still
+// send again, the zero time if there is none.
+func (b *bridge) oldestLetter(ctx context.Context) (oldest time.Time, err error) {
+	err = b.spool.Letters(ctx, func(l spool.Letter) error {
+		e, whole := l.Event()
+		if whole && (oldest.IsZero() || e.ReceivedAt.Before(oldest)) {
+			oldest = e.ReceivedAt
+		}
+		return nil
+	})
+	return oldest, err
+}
+
 // startRetention deletes old rows of verobridge's own tables from now on.
 func (b *bridge) startRetention(context.Context) error {
 	age, limited := b.settings.Warehouse.retention()
@@ -40,7 +54,8 @@ func (b *bridge) startRetention(context.Context) error {
 		return nil
 	}
 	r, err := retention.Open(retention.Options{
-		URL: b.settings.Warehouse.URL, Keep: age, Prepare: b.loader.Prepare, Logger: b.log, Registerer: b.metrics,
+		URL: b.settings.Warehouse.URL, Keep: age, Prepare: b.loader.Prepare, OldestLetter: b.oldestLetter,
+		Logger: b.log, Registerer: b.metrics,
 	})
 	if err != nil {
 		return err

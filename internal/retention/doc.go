@@ -7,8 +7,10 @@
 //
 // An event's rows go together or not at all. Somebody who finds one of them must
 // not conclude that the event never got to the other destinations, and neither must
-// the view verobridge.unaccounted. So an event stays as long as it waits, or is
-// held, anywhere, however old it is.
+// the view verobridge.unaccounted. So an event stays, however old it is, as long as
+// it waits or is held anywhere, may not have had its turn at a destination of its
+// source, or is dead and a letter as old as it is kept: it may be sent again. How
+// long that is the room for letters bounds, and whoever retries or drops them.
 //
 // # Failure handling
 //

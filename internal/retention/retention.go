@@ -21,6 +21,9 @@ type Options struct {
 	// Prepare makes the tables. It is called before they are looked at. Defaults
 	// to nothing: they are there.
 	Prepare func(context.Context) error
+	// OldestLetter returns when the oldest event was received that is kept as a dead
+	// letter, the zero time if there is none. Defaults to none.
+	OldestLetter func(context.Context) (time.Time, error)
 	// Every is the time between two looks at all tables. Defaults to an hour.
 	Every time.Duration
 	// Batch is about how many rows one statement deletes. Defaults to 2,000.
@@ -105,15 +108,24 @@ func (r *Retention) Expire(ctx context.Context) (int64, error) {
 			return 0, fmt.Errorf("delete old rows: %w", err)
 		}
 	}
+	before := r.o.Now().Add(-r.o.Keep)
+	letters := before // of older events no letter is kept
+	if r.o.OldestLetter != nil {
+		switch oldest, err := r.o.OldestLetter(ctx); {
+		case err != nil:
+			return 0, fmt.Errorf("delete old rows: %w", err)
+		case !oldest.IsZero():
+			letters = oldest
+		}
+	}
 	conn, err := pgx.ConnectConfig(ctx, r.config)
 	if err != nil {
 		return 0, fmt.Errorf("delete old rows: %w", err)
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	before := r.o.Now().Add(-r.o.Keep)
 	var all int64
 	for _, t := range tables {
-		n, err := r.expire(ctx, conn, t, before)
+		n, err := r.expire(ctx, conn, t, before, letters)
 		all += n
 		if err != nil {
 			return all, fmt.Errorf("delete old rows of %s: %w", t.name, err)
@@ -128,7 +140,7 @@ const rest = 4
 
 // expire walks through the old rows of a table by time, a span after the other.
 // What stays in a span is not looked at again.
-func (r *Retention) expire(ctx context.Context, conn *pgx.Conn, t table, before time.Time) (int64, error) {
+func (r *Retention) expire(ctx context.Context, conn *pgx.Conn, t table, before, letters time.Time) (int64, error) {
 	var all int64
 	var from time.Time
 	for from.Before(before) {
@@ -139,7 +151,7 @@ func (r *Retention) expire(ctx context.Context, conn *pgx.Conn, t table, before 
 		}
 		args := []any{from, to}
 		if t.whole {
-			args = append(args, before)
+			args = append(args, before, letters)
 		}
 		deleted, err := conn.Exec(ctx, t.deletion, args...)
 		if err != nil {

@@ -125,6 +125,34 @@ func TestExpireDeletesWhatIsOld(t *testing.T) {
 	}
 }
 
+// What is dead stays while a letter as old is kept, and what a destination owes a row
+// stays until it has had its turn there.
+func TestExpireKeepsWhatMayYetHappen(t *testing.T) {
+	t.Parallel()
+	conn, url := database(t)
+	exec(t, conn, `insert into verobridge.routes (source, destination, since) values ('app', 'warehouse', $1), ('app', 'vero', $1), ('app', 'removed', $1)`, now.Add(-100*day))
+	exec(t, conn, `insert into verobridge.destinations (name, type, state, since, complete_until, backlog_records, retrying_events, updated_at)
+		values ('warehouse', 'postgres', 'running', $1, $1, 0, 0, $1), ('vero', 'vero', 'paused', $2, $2, 7, 0, $1), ('removed', 'vero', 'gone', $1, null, 0, 0, $1)`, now, now.Add(-95*day))
+	deliver(t, conn, "before-its-routes", "warehouse", "delivered", 101*day)
+	deliver(t, conn, "dead-without-a-letter", "vero", "dead", 99*day)
+	deliver(t, conn, "dead", "vero", "dead", 98*day)
+	deliver(t, conn, "dead", "warehouse", "delivered", 98*day)
+	deliver(t, conn, "ambiguous", "vero", "ambiguous", 97*day)
+	deliver(t, conn, "had-its-turn", "vero", "skipped", 94*day)
+	deliver(t, conn, "behind-the-pause", "warehouse", "delivered", 94*day)
+	oldest := now.Add(-98 * day)
+	r := open(t, retention.Options{URL: url, Batch: 1, OldestLetter: func(context.Context) (time.Time, error) { return oldest, nil }})
+	for _, want := range []string{"[ambiguous vero behind-the-pause warehouse dead vero dead warehouse]", "[behind-the-pause warehouse]"} {
+		if _, err := r.Expire(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(left(t, conn)); got != want {
+			t.Errorf("left are %s, want %s", got, want)
+		}
+		oldest = time.Time{} // the letters are dropped
+	}
+}
+
 // Whatever there is, in however small steps: an event has all of its rows or none,
 // and keeps them exactly if one of them is young or not final.
 func TestEventsGoWhole(t *testing.T) {

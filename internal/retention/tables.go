@@ -9,7 +9,7 @@ type table struct {
 	// deletion deletes the rows from $1 on and before $2.
 	deletion string
 	// whole says that deletion deletes events whole, none of which a row is left
-	// of that is not before $3.
+	// of that is not before $3, or dead and not before $4.
 	whole bool
 }
 
@@ -27,7 +27,17 @@ var tables = []table{{
 			where not exists (
 				select from verobridge.deliveries kept
 				where kept.source = old.source and kept.message_id = old.message_id
-				  and (kept.status in ('waiting', 'held') or kept.received_at >= $3)))
+				  and (kept.status in ('waiting', 'held') or kept.received_at >= $3
+				    or kept.status in ('dead', 'ambiguous') and kept.received_at >= $4))
+			and not exists (
+				select from verobridge.deliveries owing
+				join verobridge.routes r on r.source = owing.source and owing.received_at >= r.since
+				join verobridge.destinations d on d.name = r.destination and d.state <> 'gone'
+				  and (d.complete_until is null or owing.received_at >= d.complete_until)
+				where owing.source = old.source and owing.message_id = old.message_id
+				  and not exists (
+					select from verobridge.deliveries o
+					where o.source = owing.source and o.message_id = owing.message_id and o.destination = r.destination)))
 		delete from verobridge.deliveries d using done
 		where d.source = done.source and d.message_id = done.message_id`,
 	whole: true,
