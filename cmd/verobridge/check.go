@@ -28,8 +28,8 @@ func checkCommand(env environment) *cobra.Command {
 		Long: `Look for what keeps the bridge from working, or will: the settings; Postgres, its
 rights, and whether it keeps what it commits; the folder of the spool, its disk and
 how long that takes to sync; clocks; whether Vero and the other destinations answer
-and take their credentials; certificates; and whether apps and Vero reach the bridge
-at its addresses. It may be run before serve is, and beside it, as the same user.
+and take their credentials; certificates; whether the webhook of notify answers; and
+whether apps and Vero reach the bridge at its addresses. It may be run before serve is, and beside it, as the same user.
 
 Each line is ok, a warning or an error, and each warning and error has its cure.
 Nothing is changed and no event is sent: Vero is asked to edit nothing of a person

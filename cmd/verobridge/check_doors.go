@@ -23,10 +23,26 @@ func (s settings) checkDoors() []doctor.Check {
 			return doctor.Certificate(s.TLS.Cert, s.TLS.Key, s.publicHost(), time.Now())
 		}})
 	}
+	if s.Notify.URL != "" {
+		checks = append(checks, doctor.Check{Area: "notify", Look: s.checkNotify})
+	}
 	if s.PublicURL != "" {
 		checks = append(checks, doctor.Check{Area: "public_url", Look: s.checkPublicURL})
 	}
 	return checks
+}
+
+// checkNotify looks whether the webhook that is told is there, and tells it nothing.
+func (s settings) checkNotify(ctx context.Context) []doctor.Finding {
+	f := doctor.In("notify")
+	answer, err := look(ctx, s.Notify.URL)
+	if err != nil {
+		f.Add(doctor.Warning, "check notify.url, and whether this machine reaches it; until then you are told nothing", "the webhook does not answer: %v", err)
+		return f.All()
+	}
+	_ = answer.Body.Close()
+	f.OK("the webhook of notify.url answers")
+	return f.All()
 }
 
 // publicHost is the name by which clients know the bridge, "" if none is set.

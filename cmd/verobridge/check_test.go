@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -266,5 +268,26 @@ func TestCheckForPeople(t *testing.T) {
 	}
 	if !strings.HasPrefix(out.String(), "error    settings: ") {
 		t.Errorf("it prints %s", out.String())
+	}
+}
+
+// The webhook that is told is looked at, and told nothing; its secret is not shown.
+func TestCheckAsksTheWebhook(t *testing.T) {
+	t.Parallel()
+	asked := make(chan string, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.Method
+		w.WriteHeader(http.StatusBadRequest) // as Slack answers a GET
+	}))
+	s := settings{Notify: notifySettings{URL: server.URL + "/services/secret"}}
+	expect(t, s.checkNotify(t.Context()), doctor.OK, "notify", "answers")
+	if method := <-asked; method != http.MethodGet {
+		t.Errorf("it was asked with %s", method)
+	}
+	server.Close()
+	all := s.checkNotify(t.Context())
+	expect(t, all, doctor.Warning, "notify", "does not answer")
+	if strings.Contains(fmt.Sprint(all), "secret") {
+		t.Errorf("it shows the secret: %+v", all)
 	}
 }

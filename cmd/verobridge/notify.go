@@ -59,7 +59,7 @@ func (b *bridge) lookAround(ctx context.Context) (notify.State, error) {
 	if err != nil {
 		return notify.State{}, err
 	}
-	s := notify.State{At: time.Now(), Refused: b.spool.Ready(), Destinations: standings}
+	s := notify.State{At: time.Now(), Refused: b.spool.Ready(), Refusals: b.spool.Refusals(), Destinations: standings}
 	s.FullIn, s.Behind, s.Filling = b.spool.FullIn()
 	return s, nil
 }

@@ -26,6 +26,9 @@ type message struct {
 const (
 	// settled is how long something must have been so, or not so, to be news.
 	settled = time.Minute
+	// calm is how long something must have been away to be over if it came back
+	// within that time before: what comes and goes is told of once.
+	calm = time.Hour
 	// again is how often people are told of what lasts.
 	again = 24 * time.Hour
 )
@@ -33,15 +36,21 @@ const (
 // entry is an alert that was seen lately.
 type entry struct {
 	alert     Alert
-	seenFirst time.Time // in a row
+	seenFirst time.Time // and not away for as long as settled since
 	seenLast  time.Time
-	told      time.Time // that it is, zero if people were not
+	told      time.Time     // that it is, zero if people were not
+	over      time.Duration // is how long it must be away to be over
 }
 
 // book is what people were told.
-type book struct{ entries map[string]*entry }
+type book struct {
+	entries map[string]*entry
+	ended   map[string]time.Time // when people were told last that it is over
+}
 
-func newBook() *book { return &book{entries: make(map[string]*entry)} }
+func newBook() *book {
+	return &book{entries: make(map[string]*entry), ended: make(map[string]time.Time)}
+}
 
 // update takes what is wrong now, and returns what is news about it.
 func (b *book) update(now time.Time, alerts []Alert) []message {
@@ -51,7 +60,10 @@ func (b *book) update(now time.Time, alerts []Alert) []message {
 		seen[a.key()] = true
 		e := b.entries[a.key()]
 		if e == nil {
-			e = &entry{seenFirst: now}
+			e = &entry{seenFirst: now, over: settled}
+			if now.Sub(b.ended[a.key()]) < calm {
+				e.over = calm
+			}
 			b.entries[a.key()] = e
 		} else {
 			a.Since = earlier(a.Since, e.alert.Since)
@@ -67,12 +79,13 @@ func (b *book) update(now time.Time, alerts []Alert) []message {
 		}
 	}
 	for key, e := range b.entries {
-		switch {
+		switch away := now.Sub(e.seenLast); {
 		case seen[key]:
-		case e.told.IsZero():
+		case e.told.IsZero() && away >= settled:
 			delete(b.entries, key) // it never lasted
-		case now.Sub(e.seenLast) >= settled:
+		case !e.told.IsZero() && away >= e.over:
 			news = append(news, message{Over, e.alert, now})
+			b.ended[key] = now
 			delete(b.entries, key)
 		}
 	}

@@ -8,8 +8,9 @@
 // What is wrong is judged anew each time, from how things stand and nothing else. The
 // book compares it with what people were told: they get one message when something
 // begins, one when it is over, and one a day while it lasts. It begins when it has
-// lasted for a minute or so, and is over when it has been away for as long, so that
-// what comes and goes is one story.
+// lasted for a minute or so, and is over when it has been away for as long, or, if it
+// comes back within an hour, when it has been away for an hour. So what comes and goes
+// is one story, however short the breaks.
 //
 // A message holds no event, nothing of a person, and no answer of a destination: only
 // names from the settings, times, numbers, and the sentences of reasons.

@@ -13,6 +13,8 @@ type State struct {
 	At time.Time
 	// Refused is why calls are answered with 503 now, nil where they are not.
 	Refused error
+	// Refusals is how often calls were answered so since the bridge started.
+	Refusals int64
 	// Destinations are all destinations, the warehouse among them.
 	Destinations []delivery.Standing
 	// FullIn is when the spool is full at the present rate, if Filling, and Behind
@@ -76,8 +78,9 @@ type letters struct {
 
 // judge says what is wrong.
 type judge struct {
-	limits  Limits
-	letters map[string]letters
+	limits   Limits
+	letters  map[string]letters
+	refusals int64 // when it was looked last
 }
 
 func newJudge(l Limits) *judge {
@@ -87,13 +90,14 @@ func newJudge(l Limits) *judge {
 // alerts returns what is wrong now, the worst first.
 func (j *judge) alerts(s State) []Alert {
 	var found []Alert
-	if s.Refused != nil {
+	if s.Refused != nil || s.Refusals > j.refusals {
 		found = append(found, Alert{
 			Kind: KindRefusing, Severity: Critical, Since: s.At,
 			What: "calls are answered with 503, because they cannot be put on disk",
 			Cure: "Look whether the disk of data_dir is full, read-only or failing; /readyz and the log have the reason.",
 		})
 	}
+	j.refusals = s.Refusals
 	if s.Filling && s.FullIn < j.limits.FullIn {
 		found = append(found, Alert{
 			Kind: KindFilling, Severity: Critical, Since: s.At,

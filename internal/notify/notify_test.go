@@ -108,6 +108,59 @@ func TestWhatLasts(t *testing.T) {
 	}
 }
 
+// looks replays how things stood, look by look, and returns the phases of the news.
+func looks(t *testing.T, n int, stand func(at time.Duration) State) (phases []Phase) {
+	t.Helper()
+	notifier, err := New(Options{URL: "https://hooks.example.com/secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		at := time.Duration(i) * notifier.o.Every
+		s := stand(at)
+		s.At = start.Add(at)
+		for _, m := range notifier.book.update(s.At, notifier.judge.alerts(s)) {
+			phases = append(phases, m.phase)
+		}
+	}
+	return phases
+}
+
+// What has breaks shorter than a minute is told of, once, also where each look finds
+// all well and calls were refused in between.
+func TestWhatComesAndGoes(t *testing.T) {
+	t.Parallel()
+	const hours = 8 * 360
+	for name, c := range map[string]struct {
+		stand func(time.Duration) State
+		want  []Phase
+	}{
+		"refusing for 50 of each 60 s": {func(at time.Duration) (s State) {
+			if at < time.Hour && at%time.Minute != 0 {
+				s.Refused = errors.New("full")
+			}
+			return s
+		}, []Phase{Began, Over}},
+		"refusing between the looks": {func(at time.Duration) State {
+			return State{Refusals: int64(min(at, time.Hour) / (30 * time.Second))}
+		}, []Phase{Began, Over}},
+		"refused once": {func(at time.Duration) State { return State{Refusals: int64(min(at/time.Minute, 1))} }, nil},
+		"a forecast around a day": {func(at time.Duration) State {
+			return State{Filling: true, Behind: "vero", FullIn: 24*time.Hour + time.Minute - at%(5*time.Minute)/time.Minute*time.Minute}
+		}, []Phase{Began, Over, Began}},
+		"two pauses in a day": {func(at time.Duration) State {
+			if at%(4*time.Hour) < time.Hour {
+				return paused(0)
+			}
+			return State{}
+		}, []Phase{Began, Over, Began, Over}},
+	} {
+		if diff := cmp.Diff(c.want, looks(t, hours, c.stand)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
 // receiver is a webhook.
 type receiver struct {
 	mu       sync.Mutex

@@ -52,6 +52,9 @@ func (s *Spool) Append(ctx context.Context, events ...event.Event) error {
 	select {
 	case err := <-p.done:
 		s.metrics.appended(len(events), time.Since(started), err)
+		if err != nil {
+			s.refused.Add(1)
+		}
 		return err
 	case <-ctx.Done():
 		return fmt.Errorf("append to spool: %w", ctx.Err())

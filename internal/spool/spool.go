@@ -141,12 +141,13 @@ type Spool struct {
 	// forecast is written by one goroutine.
 	forecast forecast
 
-	doneMu sync.Mutex
-	done   map[string]uint64    // up to which record each reader is done
-	copied map[string]time.Time // when its progress was written twice
-	saves  map[string]int       // how often its progress was written
-	opened map[string]uint64    // the last record of each stream at the start, or when a reader was taken over
-	broken atomic.Bool          // the last record could not be written
+	doneMu  sync.Mutex
+	done    map[string]uint64    // up to which record each reader is done
+	copied  map[string]time.Time // when its progress was written twice
+	saves   map[string]int       // how often its progress was written
+	opened  map[string]uint64    // the last record of each stream at the start, or when a reader was taken over
+	broken  atomic.Bool          // the last record could not be written
+	refused atomic.Int64         // how many appends have failed
 
 	liveMu sync.Mutex
 	live   map[string]live // by reader
@@ -226,6 +227,9 @@ func (s *Spool) disconnect() error {
 	}
 	return nil
 }
+
+// Refusals returns how many appends have failed since the spool was opened.
+func (s *Spool) Refusals() int64 { return s.refused.Load() }
 
 // Ready returns nil while the spool can take events.
 func (s *Spool) Ready() error {
