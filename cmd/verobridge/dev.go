@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -25,8 +26,8 @@ const (
 	devVeroToken = "dev-vero-token"
 )
 
-func devCommand() *cobra.Command {
-	d := &dev{}
+func devCommand(env environment) *cobra.Command {
+	d := &dev{env: env}
 	cmd := &cobra.Command{
 		Use:   "dev",
 		Short: "Run everything on this machine, without any settings",
@@ -36,7 +37,8 @@ the real analytics-go client. Nothing leaves this machine.
 
 It needs the Postgres programs (apt-get install postgresql, or brew install
 postgresql), not a running server. Data is kept in --data-dir and used again
-next time. Ctrl-C stops all of it.`,
+next time, with verobridge.yaml, the settings that the other commands take with
+--config. Ctrl-C stops all of it.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d.out = cmd.OutOrStdout()
@@ -64,6 +66,7 @@ type dev struct {
 	password                     string
 	pace                         time.Duration
 	logs                         logFlags
+	env                          environment
 
 	out     io.Writer
 	log     *slog.Logger
@@ -113,15 +116,14 @@ func (d *dev) start(ctx context.Context) error {
 		return err
 	}
 
-	s := defaultSettings()
-	s.Listen, s.Admin.Listen, s.DataDir = bridgeAddr, adminAddr, d.dataDir
-	s.Admin.Password = d.password
-	s.Warehouse.URL = database.URL()
-	s.Sources = []sourceSettings{
-		{Name: "app", WriteKeys: []string{devAppKey}, Destinations: []string{"vero"}},
-		{Name: "vero", Type: typeVero, WriteKeys: []string{devVeroKey}},
+	config, err := d.writeSettings(bridgeAddr, adminAddr, veroURL, database.URL())
+	if err != nil {
+		return errors.Join(err, stopMock())
 	}
-	s.Destinations = []destinationSettings{{Name: "vero", Type: typeVero, AuthToken: devVeroToken, URL: veroURL + "/api/v2", AllowPrivate: true}}
+	s, err := loadSettings(config, d.env)
+	if err != nil {
+		return errors.Join(err, stopMock())
+	}
 	fmt.Fprintln(d.out, "starting the bridge")
 	if d.bridge, err = startBridge(ctx, s, d.log); err != nil {
 		return errors.Join(err, stopMock())
@@ -129,7 +131,7 @@ func (d *dev) start(ctx context.Context) error {
 	d.onStop(d.bridge.stop)
 	// Before the bridge, which takes the last of its emails.
 	d.onStop(func(context.Context) error { return stopMock() })
-	d.introduce(veroURL, database.URL())
+	d.introduce(veroURL, database.URL(), config)
 	return d.startShop(ctx)
 }
 
@@ -174,7 +176,7 @@ func (d *dev) startShop(ctx context.Context) error {
 	return nil
 }
 
-func (d *dev) introduce(veroURL, databaseURL string) {
+func (d *dev) introduce(veroURL, databaseURL, config string) {
 	api := "http://" + d.bridge.publicAddr
 	fmt.Fprintf(d.out, `
 verobridge runs; everything is on this machine and nothing leaves it.
@@ -190,14 +192,17 @@ Send an event of your own:
 
   curl -u %[2]s: %[1]s/v1/track -d '{"userId":"you","event":"Signed Up","context":{"traits":{"email":"you@example.com"}}}'
 
-Look at it, and at the emails that came back:
+Ask what became of it, and look at the emails that came back:
 
+  %[8]s why you@example.com --config %[9]s
+  %[8]s tail --fate --config %[9]s
+  %[8]s dead list --config %[9]s
   psql '%[7]s' -c 'select user_id, event_text, received_at from app.tracks order by received_at desc limit 5'
   psql '%[7]s' -c 'select user_id, anonymous_id, event_text, "timestamp" from vero.tracks order by received_at desc limit 5'
 
 Ctrl-C stops everything.
 
-`, api, devAppKey, devVeroKey, veroURL, d.bridge.adminAddr, d.dataDir, databaseURL)
+`, api, devAppKey, devVeroKey, veroURL, d.bridge.adminAddr, d.dataDir, databaseURL, os.Args[0], config)
 }
 
 // listenNear listens on an address, or on a free port of the same host if the

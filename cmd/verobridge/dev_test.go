@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -15,12 +16,13 @@ import (
 // all seven email tables fill, and Ctrl-C ends it in peace.
 func TestDev(t *testing.T) {
 	t.Parallel()
+	dir := t.TempDir()
 	ctx, interrupt := context.WithCancel(t.Context())
 	var out lockedBuffer
 	done := make(chan error, 1)
 	go func() {
 		done <- run(ctx, []string{
-			"dev", "--data-dir", t.TempDir(), "--pace", "50ms",
+			"dev", "--data-dir", dir, "--pace", "50ms",
 			"--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--mock-vero", "127.0.0.1:0",
 		}, os.LookupEnv, &out, t.Output())
 	}()
@@ -46,6 +48,14 @@ func TestDev(t *testing.T) {
 	w.await(t, "a recipient known by address alone", `
 		select exists(select from vero.tracks where user_id is null and anonymous_id like '%@example.com')`)
 	_ = db.Close(t.Context())
+	config := filepath.Join(dir, "verobridge.yaml")
+	for _, args := range [][]string{
+		{"why", "user-0000"}, {"dead", "list"}, {"check"}, {"map", "--last", "1"}, {"send", "track", "--user", "you", "--event", "Tried"},
+	} {
+		if err := run(t.Context(), append(args, "--config", config), os.LookupEnv, t.Output(), t.Output()); err != nil {
+			t.Errorf("verobridge %s --config %s: %v", strings.Join(args, " "), config, err)
+		}
+	}
 	interrupt()
 	if err := <-done; err != nil {
 		t.Errorf("dev ended with %v", err)

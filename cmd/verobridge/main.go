@@ -74,7 +74,7 @@ Run it:                        verobridge serve --config verobridge.yaml`,
 	root.SetErr(stderr)
 	root.AddCommand(
 		serveCommand(env),
-		devCommand(),
+		devCommand(env),
 		mockVeroCommand(),
 		tortureCommand(),
 		benchCommand(),
