@@ -28,7 +28,8 @@ mapped to it, is what it would be if the app had sent it: emails are sent. To se
 what would be sent, and send nothing, use map.
 
 With --follow it waits until the event has an end at every destination of its source,
-at most 15 seconds, and tells its story, as why does.
+at most 15 seconds, and tells its story, as why does. The story is in the database
+that the settings name, so --to and --write-key are not enough for that.
 
 Without a type calls are read from standard input, one JSON object a line, and sent
 as they are, in batches.`,
@@ -70,7 +71,7 @@ as they are, in batches.`,
 	}
 	public.add(cmd)
 	call.add(cmd)
-	cmd.Flags().BoolVar(&follow, "follow", false, "wait for what becomes of it, and tell")
+	cmd.Flags().BoolVar(&follow, "follow", false, "wait for what becomes of it, and tell; needs the settings, for the database")
 	return cmd
 }
 
@@ -106,7 +107,10 @@ func (f *publicFlags) open(env environment, follow bool) (publicClient, error) {
 		return c, nil
 	}
 	s, err := loadSettings(f.config, env)
-	if err != nil {
+	switch {
+	case err != nil && follow:
+		return publicClient{}, fmt.Errorf("%w\n--follow reads the bridge's database; name the bridge's settings with --config, or leave --follow out", err)
+	case err != nil:
 		return publicClient{}, fmt.Errorf("%w\nOr name the bridge and a key with --to and --write-key", err)
 	}
 	source, err := s.sender(f.source, f.writeKey)
