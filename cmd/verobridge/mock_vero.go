@@ -30,7 +30,10 @@ Control it over HTTP:
   POST   /mock/faults  {"status":429,"retry_after":2,"count":3,"path":"events/track"}
   DELETE /mock/faults  back to normal
   GET    /mock/calls   the calls that came in
-  GET    /mock/state   what they led to`,
+  GET    /mock/state   what they led to
+
+A fault hits count calls, 1 if it does not say; with "count":-1 it lasts until DELETE.
+Instead of a status it may have "delay_ms" or "reset":true.`,
 		Example: `  verobridge mock-vero --bridge http://127.0.0.1:8080 --write-key "$VERO_WRITE_KEY"`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -44,7 +44,7 @@
 //	GET    /mock/calls    what was called, oldest first
 //	GET    /mock/state    what it has led to: people, events, emails
 //
-// Fault has the fields of a fault. Bodies are kept as they came, with the token
+// Fault has the fields of a fault. Without count it hits one call; -1 is until DELETE. Bodies are kept as they came, with the token
 // in them: do not give a mock a real one.
 //
 // # Failure handling
