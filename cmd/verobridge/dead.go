@@ -179,6 +179,10 @@ equal events for one only within minutes.`,
 			if err := client.call(cmd.Context(), http.MethodPost, "/api/dead/retry", query, &done); err != nil {
 				return err
 			}
+			if done.Letters == 0 {
+				fmt.Fprintln(cmd.OutOrStdout(), "no dead letters")
+				return nil
+			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%d are sent again; verobridge.deliveries shows what becomes of them\n", done.Letters)
 			return nil
 		},

@@ -34,6 +34,9 @@ func TestDeadLettersFromTheCommandLine(t *testing.T) {
 	if out := w.mustCommand(t, "dead", "list"); !strings.Contains(out, "no dead letters") {
 		t.Errorf("dead list: %s", out)
 	}
+	if out := w.mustCommand(t, "dead", "retry", "--all"); out != "no dead letters\n" {
+		t.Errorf("dead retry --all: %s", out)
+	}
 	w.vero.Fault(mockvero.Fault{Status: http.StatusUnprocessableEntity, Body: `{"message":"event_name is taken"}`, Count: -1})
 	for n := range 3 {
 		w.post(t, "/v1/track", appKey, trackCall(fmt.Sprintf("refused-%d", n), fmt.Sprint("user", n)))

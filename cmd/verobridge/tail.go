@@ -55,7 +55,7 @@ than can be shown it says how much it left out.`,
 	cmd.Flags().StringVar(&filter.event, "event", "", "only events with this in their `name`")
 	cmd.Flags().StringVar(&filter.kind, "type", "", "only calls of a `type`, such as track or identify")
 	cmd.Flags().StringVar(&filter.person, "user", "", "only events about a `person`: a userId, an anonymousId or an e-mail address")
-	cmd.Flags().IntVar(&filter.last, "last", 10, "begin with so many that came before")
+	cmd.Flags().IntVar(&filter.last, "last", 10, "begin with so many that came before; of fates that were known by then why tells")
 	cmd.Flags().StringVar(&since, "since", "", "begin with those since a `time`, or not older than an age such as 10m, up to 10,000")
 	cmd.Flags().BoolVar(&p.fate, "fate", false, "show what becomes of each event, too")
 	cmd.Flags().BoolVar(&p.json, "json", false, "write one JSON value a line: event, report, or how many were missed")
