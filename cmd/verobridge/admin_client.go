@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/verobridge/verobridge/internal/console"
 )
 
 // adminFlags say which running bridge a subcommand talks to.
@@ -145,6 +147,8 @@ func (c *adminClient) do(ctx context.Context, method, path string, query url.Val
 	switch err := json.NewDecoder(io.LimitReader(answer.Body, 1<<20)).Decode(&failed); {
 	case answer.StatusCode == http.StatusUnauthorized:
 		return nil, fmt.Errorf("the bridge at %s wants its admin.password; name its settings with --config", c.url)
+	case answer.StatusCode == http.StatusTooManyRequests:
+		return nil, fmt.Errorf("the bridge at %s says: %s", c.url, console.TooManyGuesses)
 	case err == nil && failed.Error != "":
 		return nil, errors.New(failed.Error)
 	default:

@@ -29,7 +29,7 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, next, http.StatusSeeOther)
 		return
 	}
-	switch c.lock.try(r, r.PostFormValue("password")) {
+	switch c.lock.try(r, login, r.PostFormValue("password")) {
 	case right:
 		c.sessions.end(token(r))
 		http.SetCookie(w, cookie(r, c.sessions.begin()))

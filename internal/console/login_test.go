@@ -1,6 +1,7 @@
 package console
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -119,7 +120,8 @@ func TestNoPassword(t *testing.T) {
 }
 
 // Who guesses is refused even the right password, for a while; who asks with the
-// right one all the time is not. Programs share the count.
+// right one all the time is not. Programs have a count of their own, and so has
+// everybody behind a proxy on this machine.
 func TestGuessing(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
@@ -137,18 +139,35 @@ func TestGuessing(t *testing.T) {
 	if status := v.login(password); status != http.StatusTooManyRequests {
 		t.Errorf("the right password after %d guesses: %d", guesses, status)
 	}
-	program := func(from string) int {
+	for hops, want := range map[string]int{
+		"203.0.113.7":              http.StatusSeeOther,
+		"127.0.0.1, 203.0.113.7:9": http.StatusSeeOther,
+		"2001:db8::7":              http.StatusSeeOther,
+		"203.0.113.7, 127.0.0.1":   http.StatusTooManyRequests,
+		"nobody":                   http.StatusTooManyRequests,
+	} {
+		if status, _ := v.do(http.MethodPost, "/login", url.Values{"password": {password}}, "X-Forwarded-For", hops); status != want {
+			t.Errorf("the right password by way of %s: %d, want %d", hops, status, want)
+		}
+	}
+	program := func(from, hops, password string) int {
 		w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/metrics", nil)
 		r.RemoteAddr = from
+		r.Header.Set("X-Forwarded-For", hops)
 		r.SetBasicAuth("anybody", password)
 		c.Basic(http.NotFoundHandler()).ServeHTTP(w, r)
 		return w.Code
 	}
-	if status := program("127.0.0.1:9"); status != http.StatusTooManyRequests {
+	if status := program("127.0.0.1:9", "", password); status != http.StatusNotFound {
 		t.Errorf("a program at the same address: %d", status)
 	}
-	if status := program("192.0.2.1:9"); status != http.StatusNotFound {
-		t.Errorf("a program at another address: %d", status)
+	for i := range guesses { // whoever comes from elsewhere may not choose as whom
+		if status := program("192.0.2.1:9", fmt.Sprintf("203.0.113.%d", i), "guess"); status != http.StatusUnauthorized {
+			t.Fatalf("guess %d of a program: %d", i, status)
+		}
+	}
+	if status := program("192.0.2.1:9", "203.0.113.99", password); status != http.StatusTooManyRequests {
+		t.Errorf("the right password of a program after %d guesses: %d", guesses, status)
 	}
 	now = now.Add(guessEvery)
 	if status := v.login(password); status != http.StatusSeeOther {
