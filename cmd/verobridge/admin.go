@@ -29,10 +29,10 @@ func (b *bridge) adminHandler() http.Handler {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "alive"})
 	})
 	mux.HandleFunc("GET /readyz", b.ready)
-	mux.Handle("GET /metrics", b.console.Basic(promhttp.HandlerFor(b.metrics, promhttp.HandlerOpts{
+	mux.Handle("GET /metrics", b.console.Basic(b.local(promhttp.HandlerFor(b.metrics, promhttp.HandlerOpts{
 		ErrorLog: nil,
 		Timeout:  10 * time.Second,
-	})))
+	}))))
 	mux.Handle("/api/", b.console.Basic(b.local(b.apiHandler())))
 	return mux
 }

@@ -79,7 +79,37 @@ func TestAdminPassword(t *testing.T) {
 			t.Errorf("/metrics with password %q: %d, want %d", password, status, want)
 		}
 	}
+	client := &adminClient{url: admin, password: "wrong"}
+	var err error
+	for range 20 {
+		if err = client.call(t.Context(), http.MethodGet, "/api/events", nil, nil); strings.Contains(err.Error(), "too many wrong passwords") {
+			break
+		}
+	}
+	if !strings.Contains(err.Error(), "too many wrong passwords") {
+		t.Errorf("who guesses is told %v", err)
+	}
 	if status, _ := get(t, admin+"/healthz", ""); status != http.StatusOK {
 		t.Errorf("/healthz without a password: %d, want 200: platforms probe it", status)
+	}
+}
+
+// Without a password nothing but the health is shown to a page of a stranger whose
+// name leads to this machine.
+func TestAdminHosts(t *testing.T) {
+	t.Parallel()
+	b := startTestBridge(t, testSettings(t, "http://127.0.0.1:1"), slog.New(slog.NewTextHandler(t.Output(), nil)))
+	for path, want := range map[string]int{
+		"/": http.StatusForbidden, "/metrics": http.StatusForbidden, "/api/events": http.StatusForbidden,
+		"/healthz": http.StatusOK, "/readyz": http.StatusOK,
+	} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+b.adminAddr+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Host = "evil.example"
+		if status, _ := answer(t, request); status != want {
+			t.Errorf("%s by the name of a stranger: %d, want %d", path, status, want)
+		}
 	}
 }
