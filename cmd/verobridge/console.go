@@ -41,6 +41,7 @@ func (b *bridge) openConsole() error {
 		DeadLetters:  consoleLetters{b.spool},
 		Mapping:      console.Mapping{Comparers: comparers, Latest: b.latestKnown},
 		Setup:        b.setup(),
+		Erased:       b.people.Suppressions().Suppressed,
 		State:        b.consoleState,
 		Logger:       b.log,
 	})

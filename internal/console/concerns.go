@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/verobridge/verobridge/internal/delivery"
+	"github.com/verobridge/verobridge/internal/story"
 )
 
 // concern is something that needs people, with what to do about it.
@@ -50,20 +51,20 @@ func concernsOf(states []State, letters letterCount) []concern {
 	}
 	if n := grown(states, rejected); n > 0 {
 		found = append(found, concern{
-			Title:  formatCount(n) + " events were refused at the door",
+			Title:  plural(n, "event was", "events were") + " refused at the door",
 			Detail: "They lack what their type needs, such as a userId or the name of the event. Each is kept with its reason: select * from verobridge.rejected_events order by received_at desc. Mend the app that sends them.",
 		})
 	}
 	if n := grown(states, func(s State) int { return s.Unknown }); n > 0 {
 		found = append(found, concern{
-			Title:  formatCount(n) + " calls came with a write key that nobody has",
-			Detail: "They were refused with 401, and nothing of them is kept. Compare the key in the app with those in the settings.",
+			Title:  plural(n, "call", "calls") + " came with a write key that no source has",
+			Detail: "Refused with 401; no event of theirs is kept, but verobridge.refusals has a sample, and verobridge why <messageId> finds a call in it. Compare the key in the app with those in the settings.",
 			Path:   "/setup", Link: "Write keys",
 		})
 	}
 	if n := grown(states, func(s State) int { return s.Discards }); n > 0 {
 		found = append(found, concern{
-			Title:  formatCount(n) + " values did not fit their columns",
+			Title:  plural(n, "value", "values") + " did not fit the column",
 			Detail: "Their rows were loaded with null instead, and the values are kept. If the column has the wrong type, verobridge repair gives it another and puts them in.",
 			Path:   "/tables", Link: "Tables",
 		})
@@ -85,13 +86,10 @@ func concernsOf(states []State, letters letterCount) []concern {
 func concernsAt(d DestinationState, now time.Time) []concern {
 	switch waits := now.Sub(d.BehindSince); {
 	case !d.PausedSince.IsZero():
-		detail := d.Detail
-		if detail == "" {
-			detail = d.Reason.Sentence()
-		}
+		why := story.Paused(d.Reason)
 		return []concern{{
-			Bad: true, Title: fmt.Sprintf("%s is paused since %s", d.Destination, formatDuration(now.Sub(d.PausedSince))),
-			Detail: "It " + detail + ". Nothing is lost: everything is kept, and goes on by itself when it answers again.",
+			Bad: true, Title: fmt.Sprintf("%s has been paused for %s", d.Destination, formatDuration(now.Sub(d.PausedSince))),
+			Detail: why.Cause + " " + why.Cure,
 			Path:   "/deliveries?destination=" + d.Destination + "&status=" + string(delivery.StatusWaiting), Link: "What waits",
 		}}
 	case !d.BehindSince.IsZero() && waits > behindLong:
@@ -105,12 +103,12 @@ func concernsAt(d DestinationState, now time.Time) []concern {
 }
 
 func ofLetters(destination string, n int, more bool) concern {
-	count := formatCount(n)
+	count := plural(n, "dead letter", "dead letters")
 	if more {
-		count += " or more"
+		count = formatCount(n) + " or more dead letters"
 	}
 	return concern{
-		Title:  fmt.Sprintf("%s dead letters of %s", count, destination),
+		Title:  fmt.Sprintf("%s of %s", count, destination),
 		Detail: "These events failed for good, or nobody can tell whether they arrived. Each has its reason; mend the cause, then send them again or drop them.",
 		Path:   "/deliveries?destination=" + destination + "&status=" + string(delivery.StatusDead), Link: "Look at them",
 	}

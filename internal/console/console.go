@@ -11,6 +11,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/verobridge/verobridge/internal/event"
 	"github.com/verobridge/verobridge/internal/live"
 	"github.com/verobridge/verobridge/internal/story"
 )
@@ -44,6 +45,8 @@ type Options struct {
 	Mapping Mapping
 	// Setup is what an app and Vero need to be connected.
 	Setup Setup
+	// Erased says that an event is of somebody who was erased. Defaults to none.
+	Erased func(event.Event) bool
 	// State says how the bridge stands. Defaults to nothing to show.
 	State func(ctx context.Context) (State, error)
 	// Logger defaults to slog.Default().
@@ -74,6 +77,9 @@ type Console struct {
 func New(o Options) (*Console, error) {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Erased == nil {
+		o.Erased = func(event.Event) bool { return false }
 	}
 	c := &Console{
 		o:        o,

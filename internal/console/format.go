@@ -59,6 +59,14 @@ func formatCount(n int) string {
 	return sign + digits
 }
 
+// plural writes a number of things.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return formatCount(n) + " " + many
+}
+
 // formatRows writes a number of rows as well as it is known.
 func formatRows(n story.Count) string {
 	rows := formatCount(int(n.Rows))

@@ -48,7 +48,7 @@ func TestConcerns(t *testing.T) {
 			change: func(s *State) {
 				s.Destinations[1].PausedSince, s.Destinations[1].Reason = s.At.Add(-90*time.Second), delivery.ReasonRefused
 			},
-			want: []string{"vero is paused since 90 s", "auth_token"},
+			want: []string{"vero has been paused for 90 s", "auth_token", "restart"},
 		},
 		{name: "a moment behind", change: func(s *State) { s.Destinations[1].BehindSince = s.At.Add(-time.Second) }},
 		{
@@ -75,7 +75,19 @@ func TestConcerns(t *testing.T) {
 			name: "refused events", change: func(s *State) { s.Sources[0].Rejected = 3 },
 			want: []string{"3 events were refused", "rejected_events"},
 		},
-		{name: "unknown keys", change: func(s *State) { s.Unknown = 2 }, want: []string{"2 calls", "401"}},
+		{
+			name: "Postgres is away",
+			change: func(s *State) {
+				s.Destinations[0].PausedSince, s.Destinations[0].Reason = s.At.Add(-64*time.Second), delivery.ReasonUnreachable
+				s.Destinations[0].Detail = "failed to connect to `user=bridge database=events`"
+			},
+			want: []string{"warehouse has been paused for 64 s", "everything is kept. Check"},
+		},
+		{
+			name: "one letter", change: func(*State) {}, letters: letterCount{by: map[string]int{"vero": 1}},
+			want: []string{"1 dead letter of vero"},
+		},
+		{name: "unknown keys", change: func(s *State) { s.Unknown = 2 }, want: []string{"2 calls", "401", "verobridge.refusals"}},
 		{name: "discards", change: func(s *State) { s.Discards = 2 }, want: []string{"2 values", "verobridge repair"}},
 	} {
 		states := []State{healthy(noon), healthy(noon.Add(time.Minute))}
@@ -188,12 +200,12 @@ func TestOverview(t *testing.T) {
 	c.history.add(healthy(noon))
 	<-sent
 	s := healthy(noon.Add(time.Minute))
-	s.Destinations[1].PausedSince, s.Destinations[1].Detail = noon, "waits, because <nobody> is there"
+	s.Destinations[1].PausedSince, s.Destinations[1].Reason = noon, delivery.ReasonUnreachable
 	c.history.add(s)
-	if got := <-sent; !strings.Contains(got, "vero is paused") || strings.Contains(got, "<nobody>") {
+	if got := <-sent; !strings.Contains(got, "vero has been paused") {
 		t.Errorf("it was not sent that vero is paused:\n%s", got)
 	}
-	for _, part := range []string{"vero is paused", "600", `href="/live?source=app"`, "&lt;nobody&gt;"} {
+	for _, part := range []string{"vero has been paused", "600", `href="/live?source=app"`, "everything is kept"} {
 		if got := text(); !strings.Contains(got, part) {
 			t.Errorf("it does not say %q", part)
 		}

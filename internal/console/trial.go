@@ -15,7 +15,9 @@ import (
 	"time"
 
 	"github.com/verobridge/verobridge/internal/delivery"
+	"github.com/verobridge/verobridge/internal/event"
 	"github.com/verobridge/verobridge/internal/live"
+	"github.com/verobridge/verobridge/internal/story"
 )
 
 const (
@@ -69,9 +71,13 @@ func (t *trials) add(one *trial) {
 	t.list = t.list[max(len(t.list)-trialsKept, 0):]
 }
 
-func (t *trials) find(id string) *trial {
+// find forgets those of people who were erased, and returns the one of an id.
+func (t *trials) find(id string, erased func(event.Event) bool) *trial {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.list = slices.DeleteFunc(t.list, func(one *trial) bool {
+		return erased(event.Event{ID: one.ID, Type: event.Track, Source: one.Source, Body: one.Call})
+	})
 	if i := slices.IndexFunc(t.list, func(one *trial) bool { return one.ID == id }); i >= 0 {
 		return t.list[i]
 	}
@@ -225,6 +231,26 @@ type trialPage struct {
 type trialPlace struct {
 	Name   string
 	Report delivery.Report // without a status while there is none
+	// Pause says why the place takes nothing, nil while it does.
+	Pause *story.Verdict
+}
+
+// addPauses says of places that are still to be reached if they are paused. What it
+// returns is closed when that may have changed.
+func (c *Console) addPauses(p *trialPage) (changed <-chan struct{}) {
+	states, changed := c.history.all()
+	if len(states) == 0 {
+		return changed
+	}
+	for i, place := range p.Places {
+		for _, d := range states[len(states)-1].Destinations {
+			if d.Destination == place.Name && !d.PausedSince.IsZero() && !isFinal(place.Report) {
+				why := story.Paused(d.Reason)
+				p.Places[i].Pause = &why
+			}
+		}
+	}
+	return changed
 }
 
 // look returns how far the event is, and what is closed when it is further.
@@ -240,30 +266,32 @@ func (t *trial) look() (p trialPage, changed <-chan struct{}) {
 	}
 	reports := maps.Clone(t.reports)
 	for _, place := range t.places {
-		p.Places = append(p.Places, trialPlace{place, reports[place]})
+		p.Places = append(p.Places, trialPlace{Name: place, Report: reports[place]})
 	}
 	return p, t.changed
 }
 
 func (c *Console) trial(r *http.Request) (any, error) {
-	t := c.trials.find(r.URL.Query().Get("id"))
+	t := c.trials.find(r.URL.Query().Get("id"), c.o.Erased)
 	if t == nil {
 		return nil, &problem{http.StatusNotFound, "This test event is not followed any more", "Send another one from the page Setup, or look for this one among the deliveries.", nil}
 	}
 	p, _ := t.look()
+	c.addPauses(&p)
 	return p, nil
 }
 
 // streamTrial sends how far a test event is, until it has come to its end.
 func (c *Console) streamTrial(w http.ResponseWriter, r *http.Request) {
-	t := c.trials.find(r.URL.Query().Get("id"))
+	t := c.trials.find(r.URL.Query().Get("id"), c.o.Erased)
 	if t == nil {
 		http.NotFound(w, r)
 		return
 	}
 	c.stream(w, r, func(ctx context.Context, send func([]byte) error) error {
-		for {
+		for c.trials.find(t.ID, c.o.Erased) == t {
 			p, changed := t.look()
+			later := c.addPauses(&p)
 			html, err := c.fragment("trial", "progress", p)
 			if err != nil {
 				return err
@@ -275,8 +303,10 @@ func (c *Console) streamTrial(w http.ResponseWriter, r *http.Request) {
 			case <-ctx.Done():
 				return ctx.Err()
 			case <-changed:
+			case <-later:
 			case <-time.After(streamWrite):
 			}
 		}
+		return nil
 	})
 }
