@@ -49,7 +49,7 @@ func TestConsoleTellsStories(t *testing.T) {
 	}
 	w.wantPage(t, "/event?id="+url.QueryEscape(id), nil, "app.tracks")
 	w.wantPage(t, "/person?id="+url.QueryEscape(id), nil, "An event has this messageId")
-	w.wantPage(t, "/person", nil, "Nobody was searched for")
+	w.wantPage(t, "/person", nil, "Search for a person")
 	w.wantPage(t, "/person?id=stranger", nil, "Nobody is known by this")
 	if status, text := w.page(t, "/event?source=app&id=none", nil); status != http.StatusNotFound || !strings.Contains(text, "Nothing is known of this event") {
 		t.Errorf("an event that is not there: %d %s", status, text)
