@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -32,6 +33,10 @@ const (
 	// so that a tenth of them serves thousands of clients at the same time; the
 	// rest is for phones, and for those who mean no good.
 	defaultConnections = 4096
+	leastConnections   = 16
+	// reservedFiles are for all but connections of clients: the spool's files, and
+	// the connections to Postgres and Vero.
+	reservedFiles = 256
 )
 
 // startHTTP opens the two doors: the public one for SDKs and Vero, and the
@@ -105,9 +110,14 @@ func (b *bridge) listen(ctx context.Context, setting, address string, handler ht
 	if err != nil {
 		return "", fmt.Errorf("cannot listen on %s, the setting %s: %w", address, setting, err)
 	}
+	connections, err := b.connections(setting)
+	if err != nil {
+		return "", errors.Join(err, listener.Close())
+	}
 	limiter := connlimit.New(connlimit.Options{
-		Limit:  cmp.Or(b.settings.Limits.Connections, defaultConnections),
+		Limit:  connections,
 		Closed: b.closedConnections.WithLabelValues(setting),
+		Logger: b.log,
 	})
 	// Connections are what is counted and bounded. One of HTTP/2 carries hundreds of
 	// requests, with their headers and goroutines, which nothing here would see.
@@ -130,7 +140,7 @@ func (b *bridge) listen(ctx context.Context, setting, address string, handler ht
 		serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
 	}
 	go func() {
-		if err := serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := serve(limiter.Listen(listener)); !errors.Is(err, http.ErrServerClosed) {
 			b.failed <- fmt.Errorf("serve %s: %w", setting, err)
 		}
 	}()
@@ -143,4 +153,28 @@ func (b *bridge) listen(ctx context.Context, setting, address string, handler ht
 		return nil
 	})
 	return listener.Addr().String(), nil
+}
+
+// connections returns how many connections a door may hold: as many as are set, or
+// fewer where the process may not have so many files open. The limit is the hard
+// one: Go raises the soft one at start.
+func (b *bridge) connections(setting string) (int, error) {
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
+		return 0, fmt.Errorf("ask for the limit of open files: %w", err)
+	}
+	wanted := cmp.Or(b.settings.Limits.Connections, defaultConnections)
+	fit := connectionsThatFit(wanted, files.Cur)
+	if fit < wanted {
+		b.log.Warn("the limit of open files leaves room for fewer connections than limits.connections",
+			"listener", setting, "connections", fit, "wanted", wanted, "open_files", files.Cur, "cure", "raise the limit of open files (ulimit -n, LimitNOFILE)")
+	}
+	return fit, nil
+}
+
+// connectionsThatFit shares what the rest of the bridge leaves of its files among
+// the two doors.
+func connectionsThatFit(wanted int, files uint64) int {
+	free := max(files, reservedFiles) - reservedFiles
+	return int(min(uint64(wanted), max(free/2, leastConnections)))
 }

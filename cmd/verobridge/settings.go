@@ -75,7 +75,6 @@ func (l limitSettings) validate(problem problemFunc) {
 	if l.BufferedBytes != 0 && l.BufferedBytes < bodies*max(l.BodyBytes, leastBody) {
 		problem("limits.buffered_bytes", "must be at least %d times limits.body_bytes, or the largest batch never fits", bodies)
 	}
-	const leastConnections = 16
 	if l.Connections != 0 && l.Connections < leastConnections {
 		problem("limits.connections", "must be at least %d, or 0 for %d", leastConnections, defaultConnections)
 	}

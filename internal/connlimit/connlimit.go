@@ -2,6 +2,7 @@ package connlimit
 
 import (
 	"crypto/tls"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -24,6 +25,9 @@ type Options struct {
 	Limit int
 	// Closed counts the connections that had to go. Defaults to not counted.
 	Closed prometheus.Counter
+	// Logger is told when there are no file descriptors. Defaults to
+	// slog.Default().
+	Logger *slog.Logger
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
 }
@@ -41,12 +45,18 @@ func New(o Options) *Limiter {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
 	return &Limiter{o: o, since: make(map[net.Conn]time.Time)}
 }
 
 // Track is a server's http.Server.ConnState. It closes others when a connection is
 // one too many.
 func (l *Limiter) Track(conn net.Conn, state http.ConnState) {
+	if secure, is := conn.(*tls.Conn); is {
+		conn = secure.NetConn() // closed without a farewell, which would have to be waited for
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if state == http.StateClosed || state == http.StateHijacked {
@@ -62,13 +72,26 @@ func (l *Limiter) Track(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// clear closes n connections.
+// refresh notes that something arrived in a connection.
+func (l *Limiter) refresh(conn net.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, known := l.since[conn]; known {
+		l.since[conn] = l.o.Now()
+	}
+}
+
+// makeRoom closes as many connections as go at the limit.
+func (l *Limiter) makeRoom() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.clear(min(len(l.since), max(1, l.o.Limit/share)))
+}
+
+// clear closes n connections, of as many at least.
 func (l *Limiter) clear(n int) {
 	for _, conn := range l.choose(n) {
 		delete(l.since, conn)
-		if secure, is := conn.(*tls.Conn); is {
-			conn = secure.NetConn() // without a farewell, which would have to be waited for
-		}
 		_ = conn.Close() // it is gone either way
 		if l.o.Closed != nil {
 			l.o.Closed.Inc()

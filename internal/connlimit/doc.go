@@ -8,8 +8,8 @@
 //	accept ─▶ Track ─▶ too many? ─▶ of the addresses that hold most,
 //	                                those in which nothing has happened for longest
 //
-// Something happens in a connection when a request begins and when its answer has
-// been sent: a client that is served needs milliseconds for that. One that sends a
+// Something happens in a connection when a request begins, when its answer has been
+// sent, and with each 4 KiB that arrive (where Listen is used): a client that is served needs milliseconds for that. One that sends a
 // byte now and then, or keeps a connection in case it is needed, gets old.
 //
 // Going by address protects the many from the one that opens thousands. Behind a
