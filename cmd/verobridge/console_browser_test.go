@@ -67,7 +67,12 @@ func newConsoleTab(t *testing.T, d *dev) *consoleTab {
 	t.Helper()
 	d.dataDir, d.listen, d.admin, d.vero = t.TempDir(), "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	d.out, d.log = t.Output(), slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	t.Cleanup(func() { d.stop(t) })
+	t.Cleanup(func() {
+		if d.bridge != nil {
+			showsNoSecret(t, d.bridge)
+		}
+		d.stop(t)
+	})
 	if err := d.start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

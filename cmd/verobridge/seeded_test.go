@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"os"
 	"strconv"
@@ -61,14 +62,18 @@ const seedEmails = `
 	where %picked%`
 
 // startSeededBridge starts a bridge for many events. Nobody looks for secrets in
-// tables of that size.
+// tables of that size, or pages of them.
 func startSeededBridge(b *testing.B, s settings) *bridge {
 	b.Helper()
 	started, err := startBridge(b.Context(), s, slog.New(slog.DiscardHandler))
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { stopBridge(b, started) })
+	b.Cleanup(func() {
+		if err := started.stop(context.WithoutCancel(b.Context())); err != nil {
+			b.Errorf("stop: %v", err)
+		}
+	})
 	return started
 }
 

@@ -95,9 +95,13 @@ func startTestBridge(t testing.TB, s settings, log *slog.Logger) *bridge {
 	return b
 }
 
-// stopBridge stops a bridge. One that has stopped stays so.
+// stopBridge stops a bridge, and looks at its pages before. One that has stopped
+// stays so.
 func stopBridge(t testing.TB, b *bridge) {
 	t.Helper()
+	if len(b.closers) > 0 {
+		showsNoSecret(t, b)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	if err := b.stop(ctx); err != nil {

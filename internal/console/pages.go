@@ -40,6 +40,15 @@ func (c *Console) pages() []page {
 	}
 }
 
+// Paths lists where the pages are, as mux writes it: /events/{source}/{id:.*}.
+func (c *Console) Paths() []string {
+	var paths []string
+	for _, p := range c.pages() {
+		paths = append(paths, p.path)
+	}
+	return paths
+}
+
 // action is what a form does. It is a POST, and leads to a page.
 type action struct {
 	path string
