@@ -256,7 +256,7 @@ func TestWhyTheEmail(t *testing.T) {
 			if code == "opened_by_machine" {
 				agent = machine
 			}
-			report(code, kind, "e-"+code, time.Duration(i+1)*10*time.Second, agent)
+			report(code, kind, "e-"+code, time.Duration(i+1)*time.Minute, agent)
 		}
 		want[code] = code
 	}

@@ -293,7 +293,8 @@ func addPlaces(w world, s *Story) {
 		known := w.destinations[p.Destination]
 		p.Type, p.Standing = known.Type, known.Standing
 		if p.Destination == warehouseName {
-			p.Type = warehouseType
+			p.Type, p.Routed = warehouseType, true // every source's events go there
+			continue
 		}
 		p.RoutedSince, p.Routed = routes[p.Destination]
 	}

@@ -3,7 +3,6 @@ package story
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,11 +18,13 @@ const (
 	// emailWindow is for how long after an event an email counts as its work.
 	// Workflows of Vero may wait for days.
 	emailWindow = 30 * 24 * time.Hour
-	// clockSlack is by how much an email may seem older than its event: Vero
-	// reports times in whole seconds.
+	// clockSlack is by how much an email may seem older than the call that
+	// triggered it: Vero reports times in whole seconds.
 	clockSlack = 2 * time.Second
 	// maxEmailEvents bounds what is read of one person's emails at once.
 	maxEmailEvents = 2000
+	// broadcast is the type of campaigns that no event triggers.
+	broadcast = "newsletter"
 )
 
 // emailTables are the tables of email events, with the step that each has.
@@ -45,6 +46,8 @@ const addressOf = `lower(coalesce(context_traits_email::text, sent_to::text, cas
 type mailEvent struct {
 	EmailEvent
 	message, campaign, subject, trigger string
+	kind                                string // newsletter, transactional and others, "" where Vero does not say
+	address                             string
 }
 
 // readMail reads the email events of a person in a time, the newest first.
@@ -65,9 +68,9 @@ func readMail(ctx context.Context, tx pgx.Tx, w world, users, addresses []string
 				selects = append(selects, fmt.Sprintf(`(select '%s' as step, '%s' as source, id::text, "timestamp"::timestamptz as at,
 					coalesce(email_id::text, context_message_id::text, concat_ws(' ', campaign_id::text, user_id::text, %s)) as message,
 					coalesce(campaign_name::text, '') as campaign, coalesce(email_subject::text, '') as subject, coalesce(trigger_event::text, '') as trigger,
-					%s as detail, context_user_agent::text as user_agent
+					coalesce(email_type::text, '') as kind, coalesce(%s, '') as address, %s as detail, context_user_agent::text as user_agent
 					from %s where %s and "timestamp" >= $3 and "timestamp" < $4 order by "timestamp" desc limit %d)`,
-					t.step, schema, addressOf, detail, table, whose, maxEmailEvents))
+					t.step, schema, addressOf, addressOf, detail, table, whose, maxEmailEvents))
 			}
 		}
 	}
@@ -82,14 +85,14 @@ func readMail(ctx context.Context, tx pgx.Tx, w world, users, addresses []string
 		           partition by source, message order by at
 		           range between interval '5 seconds' preceding and interval '5 seconds' following) as clicks_nearby
 		  from event)
-		select step, source, id, at, message, campaign, subject, trigger, detail,
+		select step, source, id, at, message, campaign, subject, trigger, kind, address, detail,
 		       coalesce(email_analytics.machine_reason(step, user_agent, at, delivered_at, clicks_nearby), '')
 		from near order by at desc, id limit `+fmt.Sprint(maxEmailEvents), orNone(users), orNone(addresses), from, to)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (m mailEvent, err error) {
-		err = row.Scan(&m.Step, &m.Source, &m.ID, &m.At, &m.message, &m.campaign, &m.subject, &m.trigger, &m.Detail, &m.Machine)
+		err = row.Scan(&m.Step, &m.Source, &m.ID, &m.At, &m.message, &m.campaign, &m.subject, &m.trigger, &m.kind, &m.address, &m.Detail, &m.Machine)
 		m.At = m.At.UTC()
 		return m, err
 	})
@@ -115,6 +118,7 @@ func emails(list []mailEvent) []Email {
 			all = append(all, Email{Message: m.message})
 		}
 		e := &all[i]
+		e.broadcast = e.broadcast || m.kind == broadcast
 		e.Campaign, e.Subject, e.Trigger = cmp.Or(e.Campaign, m.campaign), cmp.Or(e.Subject, m.subject), cmp.Or(e.Trigger, m.trigger)
 		e.Events = append(e.Events, m.EmailEvent)
 	}
@@ -137,12 +141,17 @@ func readEmails(ctx context.Context, tx pgx.Tx, w world, s *Story) error {
 		return err
 	}
 	addresses = append(addresses, found...)
-	addresses = append(addresses, calledAddresses(focus)...)
+	addresses = append(addresses, calledAddresses(focus.Calls)...)
 	s.Addressed = len(addresses) > 0
 	if s.AnyEmails, err = anyEmails(ctx, tx, w); err != nil || !s.AnyEmails {
 		return err
 	}
-	before, err := readMail(ctx, tx, w, users, addresses, time.Time{}, s.ReceivedAt)
+	called := calledAt(s, focus)
+	before, err := readMail(ctx, tx, w, users, addresses, time.Time{}, called)
+	if err != nil {
+		return err
+	}
+	after, err := readMail(ctx, tx, w, users, addresses, called.Add(-clockSlack), called.Add(emailWindow))
 	if err != nil {
 		return err
 	}
@@ -150,41 +159,47 @@ func readEmails(ctx context.Context, tx pgx.Tx, w world, s *Story) error {
 	if err != nil {
 		return err
 	}
-	s.Before = reachable(before, back)
+	same, err := nextCall(ctx, tx, s, focus, called, "event = $6", s.Event)
+	if err != nil {
+		return err
+	}
+	next, err := nextCall(ctx, tx, s, focus, called, "type = $6", s.Type)
+	if err != nil {
+		return err
+	}
 	older := make(map[string]bool) // emails that were under way already
 	for _, m := range before {
-		older[m.message] = true
+		older[m.message] = older[m.message] || m.At.Before(called.Add(-clockSlack))
 	}
-	until, err := nextSame(ctx, tx, s, focus)
-	if err != nil {
-		return err
-	}
-	after, err := readMail(ctx, tx, w, users, addresses, s.ReceivedAt.Add(-clockSlack), s.ReceivedAt.Add(emailWindow))
-	if err != nil {
-		return err
-	}
+	names := calledNames(s, focus)
+	own := make(map[string]bool)
 	for _, mail := range emails(after) {
 		first := mail.Events[0].At
-		if !older[mail.Message] && (mail.Trigger == "" || sameName(mail.Trigger) == sameName(s.Event)) && first.Before(until) {
+		fits := names[sameName(mail.Trigger)] && first.Before(same) || mail.Trigger == "" && first.Before(next)
+		if fits && !mail.broadcast && !older[mail.Message] {
 			s.Emails = append(s.Emails, mail)
-			s.Addressed = true
+			own[mail.Message] = true
 		}
 	}
+	s.Addressed = s.Addressed || len(before)+len(after) > 0
+	s.Before = reachable(slices.DeleteFunc(before, func(m mailEvent) bool { return own[m.message] }), back)
 	return nil
 }
 
-// nextSame returns when the person did the same again: later emails are not of
-// this event.
-func nextSame(ctx context.Context, tx pgx.Tx, s *Story, focus *Place) (time.Time, error) {
-	var next time.Time
+// nextCall returns when Vero got the next track call of the person of which also
+// holds: an email belongs to the latest one before it.
+func nextCall(ctx context.Context, tx pgx.Tx, s *Story, focus *Place, called time.Time, also, value string) (time.Time, error) {
+	var next *time.Time
 	err := tx.QueryRow(ctx, `
-		select received_at from verobridge.deliveries
-		where user_id = $1 and received_at > $2 and destination = $3 and event = $4 and message_id <> $5
-		order by received_at limit 1`, s.UserID, s.ReceivedAt, focus.Destination, s.Event, s.MessageID).Scan(&next)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return s.ReceivedAt.Add(emailWindow), nil
+		select min(settled_at) from verobridge.deliveries
+		where user_id = $1 and received_at > $2 and received_at < $3 and settled_at > $7 and destination = $4 and message_id <> $5
+		  and status = 'delivered' and type = 'track' and `+also,
+		s.UserID, called.Add(-emailWindow), called.Add(emailWindow), focus.Destination, s.MessageID, value,
+		later(called, focus.SettledAt)).Scan(&next)
+	if err != nil || next == nil {
+		return called.Add(emailWindow), err
 	}
-	return next.UTC().Add(-clockSlack), err
+	return next.UTC().Add(-clockSlack), nil
 }
 
 // readAddresses returns the addresses of users, as their traits say.

@@ -121,6 +121,8 @@ type Email struct {
 	Subject  string       `json:"subject,omitempty"`
 	Trigger  string       `json:"trigger,omitempty"` // the event that Vero says triggered it
 	Events   []EmailEvent `json:"events"`
+
+	broadcast bool // no event triggered it
 }
 
 // EmailEvent is something that happened to an email.

@@ -1,0 +1,101 @@
+package story
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/verobridge/verobridge/internal/delivery"
+	"github.com/verobridge/verobridge/internal/event"
+)
+
+// noon is when the events of these tests are received: within a second, so that
+// what Vero reports in whole seconds seems to be earlier.
+var noon = time.Date(2026, 6, 6, 12, 0, 0, 965e6, time.UTC)
+
+// post reports an event as delivered to the warehouse and to Vero, which got it
+// later by a call of a name.
+func (f *fixture) post(id, user, name, called string, received time.Time, later time.Duration) {
+	f.t.Helper()
+	f.exec(`insert into verobridge.destinations values ('vero', 'vero', 'running', null, null, now(), null, now(), 0, 0, now()) on conflict do nothing`)
+	inWarehouse := delivery.Report{
+		Source: "app", MessageID: id, Destination: "warehouse", Type: event.Track, Event: name, UserID: user, Attempts: 1,
+		Status: delivery.StatusDelivered, Reason: delivery.ReasonDelivered, ReceivedAt: received, SettledAt: received.Add(time.Second),
+	}
+	inVero := inWarehouse
+	inVero.Destination, inVero.SettledAt = "vero", received.Add(later).Add(50*time.Millisecond)
+	inVero.Calls = []delivery.Call{{
+		Method: "POST", URL: "https://api.getvero.com/api/v2/events/track", Status: 200, At: received.Add(later),
+		Request: fmt.Appendf(nil, `{"identity":{"id":%q,"email":"%s@example.com"},"event_name":%q}`, user, user, called),
+	}}
+	if err := f.loader.WriteReports(f.t.Context(), []delivery.Report{inWarehouse, inVero}); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// mail loads what Vero reports of an email, in whole seconds as it does.
+func (f *fixture) mail(what, user, email, trigger, kind string, at time.Time) {
+	f.t.Helper()
+	call, err := json.Marshal(map[string]any{
+		"type": "track", "event": what, "messageId": email + what, "userId": user, "timestamp": at.Truncate(time.Second),
+		"context":    map[string]any{"traits": map[string]any{"email": user + "@example.com"}},
+		"properties": map[string]any{"email_id": email, "campaign_id": 7, "trigger_event": trigger, "email_type": kind},
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.load("vero", at, string(call))
+}
+
+// Which emails are an event's work is told by the name that Vero knows it by, and
+// by when Vero got it.
+func TestEmailsOfAnEvent(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	const kind = "transactional"
+
+	f.post("renamed", "1", "Order Completed", "completed order", noon, 0)
+	f.mail("Email Sent", "1", "e1", "completed order", kind, noon.Add(10*time.Second))
+
+	// Its email and what came of it within the second that Vero leaves out.
+	f.post("prompt", "2", "E", "E", noon, 0)
+	f.mail("Email Sent", "2", "e2", "e", kind, noon.Add(15*time.Millisecond))
+	f.mail("Email Bounced", "2", "e2", "e", kind, noon.Add(20*time.Millisecond))
+	f.post("prompt-unsubscribed", "3", "E", "E", noon, 0)
+	f.mail("Email Unsubscribed", "3", "e3", "e", kind, noon.Add(15*time.Millisecond))
+
+	// What kept its email back happened while it waited.
+	f.post("retried", "4", "E", "E", noon, 3*time.Hour)
+	f.mail("Email Sent", "4", "e4", "other", kind, noon.Add(time.Hour))
+	f.mail("Email Bounced", "4", "e4", "other", kind, noon.Add(time.Hour))
+	f.post("retried-and-mailed", "5", "E", "E", noon, 40*24*time.Hour)
+	f.mail("Email Sent", "5", "e5", "e", kind, noon.Add(40*24*time.Hour+time.Minute))
+
+	// An email without a trigger is of the latest event before it.
+	f.post("earlier", "6", "E", "E", noon, 0)
+	f.post("latest", "6", "F", "F", noon.Add(time.Hour), 0)
+	f.mail("Email Sent", "6", "e6", "", "", noon.Add(2*time.Hour))
+	f.post("later", "6", "G", "G", noon.Add(3*time.Hour), 0)
+	f.post("broadcast", "7", "E", "E", noon, 0)
+	f.mail("Email Sent", "7", "e7", "", "newsletter", noon.Add(time.Hour))
+
+	f.wantVerdicts(map[string]string{
+		"renamed": "sent_not_delivered", "prompt": "bounced", "prompt-unsubscribed": "unsubscribed_by_it",
+		"retried": "bounced_before", "retried-and-mailed": "sent_not_delivered",
+		"earlier": "no_email", "latest": "sent_not_delivered", "later": "no_email", "broadcast": "no_email",
+	})
+	stories, err := f.Event(t.Context(), "renamed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	routed := make(map[string]bool)
+	for _, p := range stories[0].Places {
+		routed[p.Destination] = p.Routed
+	}
+	if diff := cmp.Diff(map[string]bool{"warehouse": true, "vero": false}, routed); diff != "" {
+		t.Errorf("places that its source names (-want +got):\n%s", diff)
+	}
+}
