@@ -50,6 +50,10 @@ func (p whyPrinter) event(b *strings.Builder, s *story.Story) {
 	fmt.Fprintln(b)
 	day := ""
 	for _, step := range s.Steps {
+		if step.At.IsZero() {
+			hanging(b, strings.Repeat(" ", len("  15:04:05.000  ")), step.Text)
+			continue
+		}
 		if d := step.At.Format(time.DateOnly); d != day {
 			day = d
 			fmt.Fprintf(b, "  %s (UTC)\n", paint(p.out, faint, day))

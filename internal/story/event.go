@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -24,6 +26,9 @@ var ErrNotPrepared = errors.New("the database has no tables of this version of v
 // messageId, none where nothing is known. An id that the door gave to a refused
 // call is one as well.
 func (s *Store) Event(ctx context.Context, messageID string) (stories []Story, err error) {
+	if !storable(messageID) {
+		return nil, nil
+	}
 	err = s.read(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		world, err := s.readWorld(ctx, tx)
 		if err != nil {
@@ -37,6 +42,9 @@ func (s *Store) Event(ctx context.Context, messageID string) (stories []Story, e
 	}
 	return stories, nil
 }
+
+// storable says that Postgres can have an id: others are nobody's.
+func storable(id string) bool { return utf8.ValidString(id) && !strings.ContainsRune(id, 0) }
 
 // prepared names the error of a database without our tables.
 func prepared(err error) error {
@@ -317,7 +325,7 @@ func boolCompare(a, b bool) int {
 	switch {
 	case a == b:
 		return 0
-	case b:
+	case b: // false comes first
 		return -1
 	default:
 		return 1

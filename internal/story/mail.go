@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/tidwall/gjson"
 
 	"github.com/verobridge/verobridge/internal/delivery"
 )
@@ -27,8 +28,12 @@ const (
 	broadcast = "newsletter"
 )
 
-// emailTables are the tables of email events, with the step that each has.
-var emailTables = []struct{ step, table, detail string }{
+// emailTable is a table of email events, all of one step.
+type emailTable struct{ step, table, detail string }
+
+// emailTables are the tables of email events, in the order in which steps follow
+// one another.
+var emailTables = []emailTable{
 	{"sent", "email_sent", ""},
 	{"delivered", "email_delivered", ""},
 	{"opened", "email_opened", ""},
@@ -47,7 +52,7 @@ type mailEvent struct {
 	EmailEvent
 	message, campaign, subject, trigger string
 	kind                                string // newsletter, transactional and others, "" where Vero does not say
-	address                             string
+	user, address                       string
 }
 
 // readMail reads the email events of a person in a time, the newest first.
@@ -68,7 +73,7 @@ func readMail(ctx context.Context, tx pgx.Tx, w world, users, addresses []string
 				selects = append(selects, fmt.Sprintf(`(select '%s' as step, '%s' as source, id::text, "timestamp"::timestamptz as at,
 					coalesce(email_id::text, context_message_id::text, concat_ws(' ', campaign_id::text, user_id::text, %s)) as message,
 					coalesce(campaign_name::text, '') as campaign, coalesce(email_subject::text, '') as subject, coalesce(trigger_event::text, '') as trigger,
-					coalesce(email_type::text, '') as kind, coalesce(%s, '') as address, %s as detail, context_user_agent::text as user_agent
+					coalesce(email_type::text, '') as kind, coalesce(user_id::text, '') as "user", coalesce(%s, '') as address, %s as detail, context_user_agent::text as user_agent
 					from %s where %s and "timestamp" >= $3 and "timestamp" < $4 order by "timestamp" desc limit %d)`,
 					t.step, schema, addressOf, addressOf, detail, table, whose, maxEmailEvents))
 			}
@@ -85,14 +90,14 @@ func readMail(ctx context.Context, tx pgx.Tx, w world, users, addresses []string
 		           partition by source, message order by at
 		           range between interval '5 seconds' preceding and interval '5 seconds' following) as clicks_nearby
 		  from event)
-		select step, source, id, at, message, campaign, subject, trigger, kind, address, detail,
+		select step, source, id, at, message, campaign, subject, trigger, kind, "user", address, detail,
 		       coalesce(email_analytics.machine_reason(step, user_agent, at, delivered_at, clicks_nearby), '')
 		from near order by at desc, id limit `+fmt.Sprint(maxEmailEvents), orNone(users), orNone(addresses), from, to)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (m mailEvent, err error) {
-		err = row.Scan(&m.Step, &m.Source, &m.ID, &m.At, &m.message, &m.campaign, &m.subject, &m.trigger, &m.kind, &m.address, &m.Detail, &m.Machine)
+		err = row.Scan(&m.Step, &m.Source, &m.ID, &m.At, &m.message, &m.campaign, &m.subject, &m.trigger, &m.kind, &m.user, &m.address, &m.Detail, &m.Machine)
 		m.At = m.At.UTC()
 		return m, err
 	})
@@ -140,8 +145,12 @@ func readEmails(ctx context.Context, tx pgx.Tx, w world, s *Story) error {
 	if err != nil {
 		return err
 	}
+	current := found
 	addresses = append(addresses, found...)
 	addresses = append(addresses, calledAddresses(focus.Calls)...)
+	if told := gjson.GetBytes(s.Row, "context_traits_email").String(); told != "" {
+		addresses = append(addresses, strings.ToLower(told))
+	}
 	s.Addressed = len(addresses) > 0
 	if s.AnyEmails, err = anyEmails(ctx, tx, w); err != nil || !s.AnyEmails {
 		return err
@@ -155,7 +164,7 @@ func readEmails(ctx context.Context, tx pgx.Tx, w world, s *Story) error {
 	if err != nil {
 		return err
 	}
-	back, err := readResubscribed(ctx, tx, w, users)
+	back, err := readResubscribed(ctx, tx, w, users, addresses)
 	if err != nil {
 		return err
 	}
@@ -182,7 +191,7 @@ func readEmails(ctx context.Context, tx pgx.Tx, w world, s *Story) error {
 		}
 	}
 	s.Addressed = s.Addressed || len(before)+len(after) > 0
-	s.Before = reachable(slices.DeleteFunc(before, func(m mailEvent) bool { return own[m.message] }), back)
+	s.Before = reachable(slices.DeleteFunc(before, func(m mailEvent) bool { return own[m.message] }), current, back)
 	return nil
 }
 
@@ -242,14 +251,16 @@ func anyEmails(ctx context.Context, tx pgx.Tx, w world) (some bool, err error) {
 
 // readResubscribed returns when users came back last, zero if none did. The table
 // is made when the first one does.
-func readResubscribed(ctx context.Context, tx pgx.Tx, w world, users []string) (last time.Time, err error) {
+func readResubscribed(ctx context.Context, tx pgx.Tx, w world, users, addresses []string) (last time.Time, err error) {
 	for _, schema := range w.veroSchemas {
 		if !w.has(schema, "email_resubscribed") {
 			continue
 		}
 		var at *time.Time
-		if err := tx.QueryRow(ctx, `select max("timestamp") from `+pgx.Identifier{schema, "email_resubscribed"}.Sanitize()+
-			" where user_id = any($1)", users).Scan(&at); err != nil {
+		if err := tx.QueryRow(ctx, `select max("timestamp") from `+pgx.Identifier{schema, "email_resubscribed"}.Sanitize()+`
+			t where to_jsonb(t)->>'user_id' = any($1)
+			or lower(coalesce(to_jsonb(t)->>'context_traits_email', to_jsonb(t)->>'sent_to', to_jsonb(t)->>'anonymous_id')) = any($2)`,
+			users, addresses).Scan(&at); err != nil {
 			return last, err
 		}
 		if at != nil {
@@ -259,9 +270,10 @@ func readResubscribed(ctx context.Context, tx pgx.Tx, w world, users []string) (
 	return last, nil
 }
 
-// reachable says what keeps emails from a person after these events. back is when
-// the person subscribed again.
-func reachable(list []mailEvent, back time.Time) (r Reachable) {
+// reachable says what keeps emails from a person after these events. current are
+// the addresses of now, if they are known: an earlier one that bounced has been
+// corrected. back is when the person subscribed again.
+func reachable(list []mailEvent, current []string, back time.Time) (r Reachable) {
 	var delivered time.Time
 	for _, m := range list {
 		switch m.Step {
@@ -272,6 +284,9 @@ func reachable(list []mailEvent, back time.Time) (r Reachable) {
 		case "spam":
 			r.Spam = later(r.Spam, m.At)
 		case "bounced":
+			if len(current) > 0 && m.address != "" && !slices.Contains(current, m.address) {
+				continue
+			}
 			r.Bounced = later(r.Bounced, m.At)
 		}
 	}

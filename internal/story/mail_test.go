@@ -99,3 +99,57 @@ func TestEmailsOfAnEvent(t *testing.T) {
 		t.Errorf("places that its source names (-want +got):\n%s", diff)
 	}
 }
+
+// What is known of a person does not hang on the words that the question is put
+// in, nor on the page.
+func TestPerson(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	f.post("e", "1", "E", "E", noon, 0)
+	for _, what := range []string{"Email Link Clicked", "Email Opened", "Email Delivered", "Email Sent"} {
+		f.mail(what, "1", "m", "e", "", noon.Add(time.Second))
+	}
+	f.load("app", noon, `{"type":"identify","messageId":"i2","userId":"2","traits":{"email":"New@example.com"}}`)
+	f.mail("Email Bounced", "2", "m2", "", "", noon) // to 2@example.com
+	f.mail("Email Unsubscribed", "3", "m3", "", "", noon)
+	f.load("vero", noon.Add(time.Hour), `{"type":"track","event":"Email Resubscribed","messageId":"r3","anonymousId":"3@example.com","context":{"traits":{"email":"3@example.com"}}}`)
+	f.exec(`insert into verobridge.rejected_events (id, source, received_at, reason, detail, body, user_id)
+		select 'r' || n, 'app', $1, 'no_event_name', 'no name', '{}', '4' from generate_series(1, 12) n`, noon)
+
+	for id, code := range map[string]string{
+		"1@example.com": "person_reachable", "1": "person_reachable", "2": "person_reachable", "3": "person_reachable",
+		"a\x00": Nobody, "\xff": Nobody,
+	} {
+		if got, err := f.Person(t.Context(), id, 20, Cursor{}); err != nil || got.Verdict.Code != code {
+			t.Errorf("%q: %+v, %v; want %s", id, got.Verdict, err, code)
+		}
+	}
+	if stories, err := f.Event(t.Context(), "e\x00"); err != nil || len(stories) > 0 {
+		t.Errorf("an id that Postgres cannot have: %v, %v", stories, err)
+	}
+	follow := func(id string, limit int) (seen []string) {
+		var after Cursor
+		for {
+			page, err := f.Person(t.Context(), id, limit, after)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range page.Entries {
+				seen = append(seen, e.What+" "+e.ID)
+			}
+			if page.Next == nil || len(seen) > 50 {
+				return seen
+			}
+			after = *page.Next
+		}
+	}
+	want := []string{"email_clicked mEmail Link Clicked", "email_opened mEmail Opened", "email_delivered mEmail Delivered", "email_sent mEmail Sent", "event e"}
+	for _, id := range []string{"1", "1@example.com"} {
+		if diff := cmp.Diff(want, follow(id, 1)); diff != "" {
+			t.Errorf("timeline of %s (-want +got):\n%s", id, diff)
+		}
+	}
+	if seen := follow("4", 5); len(seen) != 12 || len(unique(seen)) != 12 {
+		t.Errorf("rejected calls: %v, want each of 12 once", seen)
+	}
+}

@@ -3,6 +3,7 @@ package story
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,15 +30,27 @@ type Timeline struct {
 	// asked is what was asked for. What a visitor did is shown whole if it is his
 	// id; on a device that people share, a user's timeline has only the user's.
 	asked string
+	// current are the addresses that the traits of Users have now.
+	current []string
 }
 
 // Cursor is a place in a timeline. The zero Cursor is its newest end.
 type Cursor struct {
-	At time.Time `json:"at"`
-	ID string    `json:"id"`
+	At   time.Time `json:"at"`
+	ID   string    `json:"id"`
+	What string    `json:"what"`
 }
 
 func (c Cursor) isZero() bool { return c.At.IsZero() }
+
+// before is the id of the events that follow at the same time: those below it. All
+// of them follow an email, and the newest end.
+func (c Cursor) before() string {
+	if c.ID == "" || course(c.What) > 0 {
+		return "\U0010FFFF"
+	}
+	return c.ID
+}
 
 // Entry is one thing that a person did, or that came of it.
 type Entry struct {
@@ -57,18 +70,25 @@ type Entry struct {
 
 // compare orders entries as a timeline does, the newest first.
 func (e Entry) compare(other Entry) int {
-	return cmp.Or(other.At.Compare(e.At), cmp.Compare(other.ID, e.ID), cmp.Compare(e.What, other.What))
+	return cmp.Or(other.At.Compare(e.At), cmp.Compare(course(other.What), course(e.What)), cmp.Compare(other.ID, e.ID), cmp.Compare(e.What, other.What))
 }
 
 // Person returns the timeline of whoever has an id: a userId, an e-mail address or
 // an anonymousId. limit bounds its entries; after is the Next of the page before.
 func (s *Store) Person(ctx context.Context, id string, limit int, after Cursor) (t Timeline, err error) {
+	if !storable(id) {
+		t.Verdict = judgePerson(&t, false)
+		return t, nil
+	}
 	err = s.read(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		w, err := s.readWorld(ctx, tx)
 		if err != nil {
 			return err
 		}
 		if t, err = readWho(ctx, tx, w, id); err != nil {
+			return err
+		}
+		if err := t.readReachable(ctx, tx, w); err != nil {
 			return err
 		}
 		if err := t.readEntries(ctx, tx, w, limit, after); err != nil {
@@ -85,7 +105,7 @@ func (s *Store) Person(ctx context.Context, id string, limit int, after Cursor) 
 
 // readWho finds by what else the person is known.
 func readWho(ctx context.Context, tx pgx.Tx, w world, id string) (Timeline, error) {
-	t := Timeline{asked: id}
+	t := Timeline{Users: []string{}, Visitors: []string{}, Addresses: []string{}, asked: id}
 	var isUser, isVisitor bool
 	if err := tx.QueryRow(ctx, `
 		select exists (select from verobridge.deliveries where user_id = $1),
@@ -110,6 +130,15 @@ func readWho(ctx context.Context, tx pgx.Tx, w world, id string) (Timeline, erro
 				return t, err
 			}
 		}
+		reported, err := readMail(ctx, tx, w, nil, t.Addresses, time.Time{}, newestEnd(w))
+		if err != nil {
+			return t, err
+		}
+		for _, m := range reported {
+			if m.user != "" {
+				t.Users = append(t.Users, m.user)
+			}
+		}
 	}
 	if err := collect(ctx, tx, &t.Users, "select user_id from verobridge.identities where anonymous_id = $1 limit 100", id); err != nil {
 		return t, err
@@ -120,13 +149,66 @@ func readWho(ctx context.Context, tx pgx.Tx, w world, id string) (Timeline, erro
 	if err := collect(ctx, tx, &t.Visitors, "select anonymous_id from verobridge.identities where user_id = any($1) limit 100", t.Users); err != nil {
 		return t, err
 	}
-	addresses, err := readAddresses(ctx, tx, w, t.Users)
+	t.Users, t.Visitors = unique(t.Users), unique(t.Visitors)
+	var err error
+	if t.current, err = readAddresses(ctx, tx, w, t.Users); err != nil {
+		return t, err
+	}
+	called, err := readCalledAddresses(ctx, tx, t.Users)
 	if err != nil {
 		return t, err
 	}
-	t.Addresses = unique(append(t.Addresses, addresses...))
-	t.Users, t.Visitors = unique(t.Users), unique(t.Visitors)
+	t.Addresses = unique(slices.Concat(t.Addresses, t.current, called))
 	return t, nil
+}
+
+// readCalledAddresses returns the addresses that users had in the latest calls
+// about them.
+func readCalledAddresses(ctx context.Context, tx pgx.Tx, users []string) (all []string, err error) {
+	rows, err := tx.Query(ctx, `
+		select d.calls::text from unnest($1::text[]) id cross join lateral (
+		  select calls from verobridge.deliveries where user_id = id
+		  order by received_at desc limit $2) d`, users, calledRows)
+	if err != nil {
+		return nil, err
+	}
+	var text string
+	_, err = pgx.ForEachRow(rows, []any{&text}, func() error {
+		var calls []delivery.Call
+		if err := json.Unmarshal([]byte(text), &calls); err != nil {
+			return fmt.Errorf("read the calls about a person: %w", err)
+		}
+		all = append(all, calledAddresses(calls)...)
+		return nil
+	})
+	return all, err
+}
+
+// calledRows is how many of a user's newest deliveries are searched for addresses.
+const calledRows = 20
+
+// newestEnd is when a timeline ends: clocks of callers may be ahead.
+func newestEnd(w world) time.Time { return w.now.Add(24 * time.Hour) }
+
+// readReachable reads what keeps emails from the person, and the addresses that
+// Vero's reports name, whichever page is looked at.
+func (t *Timeline) readReachable(ctx context.Context, tx pgx.Tx, w world) error {
+	mail, err := readMail(ctx, tx, w, t.Users, t.Addresses, time.Time{}, newestEnd(w))
+	if err != nil {
+		return err
+	}
+	for _, m := range mail {
+		if m.address != "" {
+			t.Addresses = append(t.Addresses, m.address)
+		}
+	}
+	t.Addresses = unique(t.Addresses)
+	back, err := readResubscribed(ctx, tx, w, t.Users, t.Addresses)
+	if err != nil {
+		return err
+	}
+	t.Reachable = reachable(mail, t.current, back)
+	return nil
 }
 
 // collect adds a column of texts to a list.
@@ -148,9 +230,8 @@ func unique(list []string) []string {
 // readEntries reads a page of what happened.
 func (t *Timeline) readEntries(ctx context.Context, tx pgx.Tx, w world, limit int, after Cursor) error {
 	if after.isZero() {
-		after = Cursor{At: w.now.Add(24 * time.Hour)} // clocks of callers may be ahead
+		after = Cursor{At: newestEnd(w)}
 	}
-	t.Users, t.Visitors, t.Addresses = orNone(t.Users), orNone(t.Visitors), orNone(t.Addresses)
 	events, complete, err := t.readEvents(ctx, tx, w, limit, after)
 	if err != nil {
 		return err
@@ -163,11 +244,6 @@ func (t *Timeline) readEntries(ctx context.Context, tx pgx.Tx, w world, limit in
 	if err != nil {
 		return err
 	}
-	back, err := readResubscribed(ctx, tx, w, t.Users)
-	if err != nil {
-		return err
-	}
-	t.Reachable = reachable(mail, back)
 	for _, m := range mail {
 		step := m.step(Email{Message: m.message, Campaign: m.campaign, Subject: m.subject})
 		events = append(events, Entry{At: m.At, ID: m.ID, Source: m.Source, What: step.What, Type: "track", Event: cmp.Or(m.campaign, m.subject), Text: step.Text})
@@ -178,13 +254,13 @@ func (t *Timeline) readEntries(ctx context.Context, tx pgx.Tx, w world, limit in
 		emailed[m.ID] = true
 	}
 	entries := slices.DeleteFunc(append(events, rejected...), func(e Entry) bool {
-		return e.compare(Entry{At: after.At, ID: after.ID}) <= 0 && after.ID != "" || e.What == "event" && emailed[e.ID]
+		return e.compare(Entry{At: after.At, ID: after.ID, What: after.What}) <= 0 && after.ID != "" || e.What == "event" && emailed[e.ID]
 	})
 	slices.SortFunc(entries, Entry.compare)
 	if len(entries) > limit || !complete {
 		entries = entries[:min(limit, len(entries))]
 		if n := len(entries); n > 0 {
-			t.Next = &Cursor{entries[n-1].At, entries[n-1].ID}
+			t.Next = &Cursor{entries[n-1].At, entries[n-1].ID, entries[n-1].What}
 		}
 	}
 	t.Entries = entries
@@ -213,7 +289,7 @@ func (t *Timeline) readEvents(ctx context.Context, tx pgx.Tx, w world, limit int
 		select source, message_id, destination, type, coalesce(event, ''), status, reason, detail, attempts, received_at, coalesce(settled_at, '0001-01-01Z')
 		from mine where type <> 'rejected'
 		order by received_at desc, message_id desc, source, destination <> '`+warehouseName+`', destination limit $5`,
-		t.Users, t.Visitors, after.At, cmp.Or(after.ID, "\U0010FFFF"), most, t.asked)
+		t.Users, t.Visitors, after.At, after.before(), most, t.asked)
 	if err != nil {
 		return nil, false, err
 	}
@@ -243,10 +319,12 @@ func (t *Timeline) readEvents(ctx context.Context, tx pgx.Tx, w world, limit int
 func readRejectedOf(ctx context.Context, tx pgx.Tx, users, visitors []string, limit int, after Cursor) ([]Entry, error) {
 	rows, err := tx.Query(ctx, `
 		(select id, source, received_at, reason || ': ' || detail from verobridge.rejected_events
-		 where user_id = any($1) and received_at <= $3 order by received_at desc limit $4)
+		 where user_id = any($1) and received_at <= $3 and (received_at, id collate "C") < ($3, $5)
+		 order by received_at desc, id collate "C" desc limit $4)
 		union
 		(select id, source, received_at, reason || ': ' || detail from verobridge.rejected_events
-		 where anonymous_id = any($2) and received_at <= $3 order by received_at desc limit $4)`, users, visitors, after.At, limit)
+		 where anonymous_id = any($2) and received_at <= $3 and (received_at, id collate "C") < ($3, $5)
+		 order by received_at desc, id collate "C" desc limit $4)`, users, visitors, after.At, limit+1, after.before())
 	if err != nil {
 		return nil, err
 	}

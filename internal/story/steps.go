@@ -33,8 +33,16 @@ func steps(s *Story) []Step {
 			list = append(list, e.step(mail))
 		}
 	}
-	slices.SortStableFunc(list, func(a, b Step) int { return a.At.Compare(b.At) })
+	slices.SortStableFunc(list, func(a, b Step) int {
+		return cmp.Or(boolCompare(a.At.IsZero(), b.At.IsZero()), a.At.Compare(b.At), cmp.Compare(course(a.What), course(b.What)))
+	})
 	return list
+}
+
+// course is how far an email has come with a step, 0 for what is no email's: Vero
+// reports several in one second.
+func course(what string) int {
+	return slices.IndexFunc(emailTables, func(t emailTable) bool { return "email_"+t.step == what }) + 1
 }
 
 func placeSteps(s *Story, p Place) []Step {
@@ -61,7 +69,7 @@ func placeSteps(s *Story, p Place) []Step {
 	case p.Status != "":
 		list = append(list, Step{at, string(p.Status), p.Destination, p.Destination + ": " + p.Detail})
 	case p.Routed && !s.ReceivedAt.IsZero():
-		list = append(list, Step{at, "waiting", p.Destination, p.Destination + ": nothing reported yet"})
+		list = append(list, Step{What: "waiting", Where: p.Destination, Text: p.Destination + ": nothing reported yet"})
 	}
 	return list
 }

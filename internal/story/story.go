@@ -147,7 +147,8 @@ type Reachable struct {
 
 // Step is one thing that happened.
 type Step struct {
-	At time.Time `json:"at"`
+	// At is zero for what has not happened yet. Such steps are the last.
+	At time.Time `json:"at,omitzero"`
 	// What is a stable name: received, refused, rejected, loaded, called,
 	// delivered, skipped, held, waiting, dead, ambiguous, and the steps of emails
 	// with email_ before.
