@@ -100,6 +100,10 @@ func (p whyPrinter) person(b *strings.Builder, id string, t *story.Timeline) {
 	}
 	fmt.Fprintln(b)
 	p.verdict(b, "Why", t.Verdict)
+	for _, note := range t.Notes {
+		fmt.Fprintln(b)
+		p.verdict(b, "Also", note)
+	}
 }
 
 func (p whyPrinter) verdict(b *strings.Builder, head string, v story.Verdict) {

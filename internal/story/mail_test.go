@@ -3,6 +3,7 @@ package story
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -126,6 +127,19 @@ func TestPerson(t *testing.T) {
 	}
 	if stories, err := f.Event(t.Context(), "e\x00"); err != nil || len(stories) > 0 {
 		t.Errorf("an id that Postgres cannot have: %v, %v", stories, err)
+	}
+	// A bounce does not hide a dead letter, nor does a page without it.
+	f.post("late", "5", "E", "E", noon, 0)
+	f.post("lost", "5", "E", "E", noon.Add(-time.Hour), 0)
+	f.exec(`update verobridge.deliveries set status = 'dead', reason = 'bad_request', detail = 'no' where message_id = 'lost' and destination = 'vero'`)
+	got, err := f.Person(t.Context(), "5", 1, Cursor{})
+	if v := got.Verdict; err != nil || v.Code != "person_needs_you" || !strings.Contains(v.Detail, "lost at vero") {
+		t.Errorf("%+v, %v; want the dead letter named", v, err)
+	}
+	f.mail("Email Bounced", "5", "m5", "", "", noon)
+	got, err = f.Person(t.Context(), "5", 1, Cursor{})
+	if err != nil || got.Verdict.Code != "person_bouncing" || len(got.Notes) != 1 || got.Notes[0].Code != "dead_bad_request" {
+		t.Errorf("%+v, %+v, %v; want the bounce, and the dead letter beside it", got.Verdict, got.Notes, err)
 	}
 	follow := func(id string, limit int) (seen []string) {
 		var after Cursor

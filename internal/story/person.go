@@ -23,7 +23,9 @@ type Timeline struct {
 
 	Reachable Reachable `json:"unreachable,omitzero"`
 	Verdict   Verdict   `json:"verdict"`
-	Entries   []Entry   `json:"entries"`
+	// Notes are what else is not well.
+	Notes   []Verdict `json:"notes,omitempty"`
+	Entries []Entry   `json:"entries"`
 	// Next is where the following page begins, nil if this is the last.
 	Next *Cursor `json:"next,omitempty"`
 
@@ -32,6 +34,8 @@ type Timeline struct {
 	asked string
 	// current are the addresses that the traits of Users have now.
 	current []string
+	// failed and waiting are verdicts on events, nil if all are well.
+	failed, waiting *Verdict
 }
 
 // Cursor is a place in a timeline. The zero Cursor is its newest end.
@@ -91,10 +95,17 @@ func (s *Store) Person(ctx context.Context, id string, limit int, after Cursor) 
 		if err := t.readReachable(ctx, tx, w); err != nil {
 			return err
 		}
+		if t.failed, err = s.readTrouble(ctx, tx, w, &t, failedOfMine); err != nil {
+			return err
+		}
+		if t.waiting, err = s.readTrouble(ctx, tx, w, &t, waitingOfMine); err != nil {
+			return err
+		}
 		if err := t.readEntries(ctx, tx, w, limit, after); err != nil {
 			return err
 		}
 		t.Verdict = judgePerson(&t, s.erased != nil && s.erased(id))
+		t.Notes = notesOnPerson(&t)
 		return nil
 	})
 	if err != nil {
@@ -349,8 +360,8 @@ var personCauses = []struct {
 	{"person_marked_as_spam", "The person marked an email as spam: Vero mails nothing more.", "", func(t *Timeline, _ bool) bool { return !t.Reachable.Spam.IsZero() }},
 	{"person_unsubscribed", "The person has unsubscribed.", "Only the person can subscribe again.", func(t *Timeline, _ bool) bool { return !t.Reachable.Unsubscribed.IsZero() }},
 	{"person_bouncing", "The last email to the person bounced.", "Correct the address with an identify call.", func(t *Timeline, _ bool) bool { return !t.Reachable.Bounced.IsZero() }},
-	{"person_needs_you", "Something about the person waits for a decision or failed for good.", "Look at the events that are dead or ambiguous: verobridge why with their messageId.", func(t *Timeline, _ bool) bool { return t.any(delivery.StatusDead, delivery.StatusAmbiguous) }},
-	{"person_waiting", "Some events of the person wait.", "verobridge why with the messageId of the oldest one says for what.", func(t *Timeline, _ bool) bool { return t.any(delivery.StatusWaiting, delivery.StatusHeld) }},
+	{"person_needs_you", "Something about the person waits for a decision or failed for good.", "Do what is said of the event.", func(t *Timeline, _ bool) bool { return t.failed != nil }},
+	{"person_waiting", "Some events of the person wait.", "Do what is said of the oldest one.", func(t *Timeline, _ bool) bool { return t.waiting != nil }},
 	{"person_without_address", "No e-mail address of the person is known here.", "Identify the person with an email trait.", func(t *Timeline, _ bool) bool { return len(t.Addresses) == 0 }},
 	{"person_reachable", "Nothing that is known here keeps emails from the person.", "", func(*Timeline, bool) bool { return true }},
 }
@@ -362,7 +373,14 @@ func judgePerson(t *Timeline, erased bool) Verdict {
 			if c.code == "person_reachable" {
 				level = Good
 			}
-			return Verdict{Code: c.code, Level: level, Cause: c.cause, Cure: c.cure}
+			v := Verdict{Code: c.code, Level: level, Cause: c.cause, Cure: c.cure}
+			switch c.code {
+			case "person_needs_you":
+				v.Detail, v.Cure = t.failed.Detail, t.failed.Cure
+			case "person_waiting":
+				v.Detail, v.Cure = t.waiting.Detail, t.waiting.Cure
+			}
+			return v
 		}
 	}
 	panic("the last cause fits everybody")
@@ -373,8 +391,14 @@ func (t *Timeline) isNobody() bool {
 	return len(t.Entries) == 0 && len(t.Users) <= 1 && len(t.Visitors) <= 1 && len(t.Addresses) <= 1
 }
 
-func (t *Timeline) any(statuses ...delivery.Status) bool {
-	return slices.ContainsFunc(t.Entries, func(e Entry) bool {
-		return slices.ContainsFunc(e.Places, func(p Place) bool { return slices.Contains(statuses, p.Status) })
-	})
+// notesOnPerson are the events that are not well, where the verdict is on
+// something else.
+func notesOnPerson(t *Timeline) (list []Verdict) {
+	for code, v := range map[string]*Verdict{"person_needs_you": t.failed, "person_waiting": t.waiting} {
+		if v != nil && t.Verdict.Code != code {
+			list = append(list, *v)
+		}
+	}
+	slices.SortFunc(list, func(a, b Verdict) int { return cmp.Compare(a.Level, b.Level) }) // bad before note
+	return list
 }
