@@ -326,7 +326,9 @@ func testConsoleTrial(t *testing.T, c *consoleTab) {
 func testConsoleTimeline(t *testing.T, c *consoleTab) {
 	c.post(t, "/v1/identify", devAppKey, []byte(`{"userId":"tina","traits":{"email":"tina@example.com"}}`))
 	c.track(t, "tina", "Signed Up")
-	c.await(t, "an email", `select exists(select from vero.email_sent where user_id = 'tina')`)
+	c.await(t, "an email, and what became of both calls", `
+		select exists(select from vero.email_sent where user_id = 'tina') and
+			(select count(*) = 4 from verobridge.deliveries where user_id = 'tina' and source = 'app' and status = 'delivered')`)
 	c.open(t, "/person?id=tina%40example.com")
 	text := c.shown(t)
 	for _, part := range []string{"tina", "Signed Up", "identify", "Signed up email"} {

@@ -89,10 +89,13 @@ func (n *dirNode) change(writes bool, do func()) syscall.Errno {
 
 func (n *dirNode) Create(ctx context.Context, name string, flags, mode uint32, out *fuse.EntryOut) (*fs.Inode, fs.FileHandle, uint32, syscall.Errno) {
 	f := newFile(mode & 0o777)
-	if errno := n.change(true, func() { n.folder.live[name] = f }); errno != 0 {
+	errno := n.change(true, func() {
+		n.folder.live[name] = f
+		f.describe(&out.Attr)
+	})
+	if errno != 0 {
 		return nil, nil, 0, errno
 	}
-	f.describe(&out.Attr)
 	return n.child(ctx, f), handle{synced: isSynced(flags)}, 0, 0
 }
 
