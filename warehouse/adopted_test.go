@@ -50,13 +50,14 @@ func TestColumnsOfOtherTypes(t *testing.T) {
 		not   []string
 	}{
 		{"date", []string{"2026-06-06", "2024-02-29"}, []string{"2026-06-06T10:00:00Z", "2026-02-30", "2026-6-6", "0000-01-01", "soon"}},
-		{"time", []string{"10:15:30.123456", "00:00:00"}, []string{"25:00", "10:15:30.1234567", "10:15+02", "10"}},
+		{"time", []string{"10:15:30.123456", "00:00:00"}, []string{"25:00", "10:15:30.1234567", "10:15+02", "10", "10:15:30,5", "1:15:30.1234567"}},
 		{"time(3)", []string{"10:15:30.123"}, []string{"10:15:30.123456"}},
 		{"uuid", []string{"7f1bd4a2-0c7c-4b0a-9d3e-5f6a7b8c9d0e"}, []string{"7f1bd4a20c7c4b0a9d3e5f6a7b8c9d0e", "{7f1bd4a2-0c7c-4b0a-9d3e-5f6a7b8c9d0e}", "u1"}},
 		{"inet", []string{"203.0.113.7", "2001:db8::1/64"}, []string{"203.0.113", "203.0.113.007", "fe80::1%eth0", "203.0.113.7/33"}},
 		{"cidr", []string{"203.0.113.0/24"}, []string{"203.0.113.7/24"}},
 		{"bytea", []string{`\x00ff`}, []string{"00ff", `\x0`, `\xgg`}},
 		{"char(3)", []string{"abc"}, []string{"abcd", "ab "}},
+		{"numeric(5,-2)", []string{"100", "9999900"}, []string{"150", "10000000"}},
 		{"timestamp(3) with time zone", []string{"2026-06-06 10:15:30.5+00"}, []string{"10:15"}},
 	} {
 		t.Run(string(c.typ), func(t *testing.T) {

@@ -47,7 +47,7 @@ func fitsScale(literal string, precision, scale int) bool {
 		return false
 	}
 	power := func(n int) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil) }
-	r.Mul(r, new(big.Rat).SetInt(power(max(scale, 0))))
+	r.Mul(r, new(big.Rat).SetFrac(power(max(scale, 0)), power(max(-scale, 0))))
 	return r.IsInt() && r.Num().CmpAbs(power(precision)) < 0
 }
 

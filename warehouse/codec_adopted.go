@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"math"
 	"net/netip"
+	"regexp"
 	"strings"
 	"time"
 
@@ -39,6 +40,10 @@ func putDate(buf []byte, in input) []byte {
 	return binary.BigEndian.AppendUint32(buf, uint32(int32((t.UnixMicro()-epoch)/day)))
 }
 
+// timePattern leaves out what Go reads, too: a comma, one digit of the hour, digits
+// that Postgres would round.
+var timePattern = regexp.MustCompile(`^\d\d:\d\d(:\d\d(\.\d{1,6})?)?$`)
+
 // timeOfDay reads a time of day as microseconds since midnight.
 func timeOfDay(word string) (micros int64, ok bool) {
 	layout := "15:04:05"
@@ -46,7 +51,7 @@ func timeOfDay(word string) (micros int64, ok bool) {
 		layout = "15:04"
 	}
 	t, err := time.Parse(layout, word)
-	if err != nil || len(word) > len("15:04:05.000000") {
+	if err != nil || !timePattern.MatchString(word) {
 		return 0, false
 	}
 	return t.Sub(t.Truncate(24 * time.Hour)).Microseconds(), true
