@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -227,6 +228,27 @@ func TestImportRudderStackSchema(t *testing.T) {
 }
 
 // Partitions are read once, with their parent.
+// A state that does not say when it was received is older than any that does: it
+// fills what is empty.
+func TestImportStatesWithoutATime(t *testing.T) {
+	t.Parallel()
+	f := open(t, Options{})
+	f.deliver(identify(t, "live", arrival, `{"plan":"pro"}`), identifyAs(t, "live2", "u2", arrival, `{"plan":"pro"}`))
+	source := from(t, "production", `create schema production;
+		create table production.users (id varchar(1024) primary key, received_at timestamptz, plan text, seats bigint);
+		insert into production.users values ('u1', null, 'free', 1), ('u2', 'infinity', 'free', 2), ('u3', null, 'free', 3);
+		create table production.accounts (id varchar(1024) primary key, plan text);
+		insert into production.accounts values ('g1', 'free')`)
+	for range 2 {
+		if _, err := f.Import(ImportOptions{Source: "app", Patience: time.Second}).Schema(t.Context(), source); err != nil {
+			t.Fatal(err)
+		}
+		f.want("select id, plan, seats, received_at = '"+arrival.Format(time.RFC3339Nano)+"' as live from app.users order by id",
+			`{"id":"u1","plan":"pro","seats":1,"live":true}`, `{"id":"u2","plan":"pro","seats":2,"live":true}`, `{"id":"u3","plan":"free","seats":3}`)
+		f.want("select id, plan from app.accounts", `{"id":"g1","plan":"free"}`)
+	}
+}
+
 func TestImportReadsPartitionsOnce(t *testing.T) {
 	t.Parallel()
 	f := open(t, Options{})

@@ -17,7 +17,8 @@ import (
 //   - only a call that is new, so one whose row in identifies or groups was just
 //     inserted, changes anything;
 //   - a call overwrites a value only if it was received no earlier than the
-//     latest call that the row knows; an older one fills what is still empty;
+//     latest call that the row knows; an older one fills what is still empty, as
+//     does a state that is imported and does not say when it was received;
 //   - what a call does not say, or says with null, keeps its value. What the
 //     latest call says and the column cannot hold makes it null, with a discard:
 //     nobody takes an outdated value for the latest, and a repair puts it in.
@@ -70,7 +71,7 @@ func (in *insertion) writeStates(ctx context.Context, p *part) error {
 		switch {
 		case !exists:
 			unknown = append(unknown, s)
-		case s.row.receivedAt.Before(latest):
+		case s.row.receivedAt.IsZero() || s.row.receivedAt.Before(latest):
 			older = append(older, s)
 		default:
 			newer = append(newer, s)
@@ -92,10 +93,11 @@ func (in *insertion) writeStates(ctx context.Context, p *part) error {
 	if err := in.leaveEmpty(ctx, p, older); err != nil {
 		return err
 	}
-	for _, calls := range [][]*state{older, newer} {
-		if err := updateStates(ctx, in.tx, p, calls); err != nil {
-			return err
-		}
+	if err := updateStates(ctx, in.tx, p, older, fillEmpty); err != nil {
+		return err
+	}
+	if err := updateStates(ctx, in.tx, p, newer, overwrite); err != nil {
+		return err
 	}
 	return in.emptyMisfits(ctx, p, newer)
 }
@@ -162,8 +164,17 @@ func (s *state) say(later *state) {
 	maps.Copy(s.misfits, later.misfits)
 }
 
+// The rules above, for the value u.x of a row and a new one s.x, and for the JSON
+// objects that hold what has no column.
+var (
+	fillEmpty = rule{value: "coalesce(u.%[1]s, s.%[1]s)", object: "coalesce(s.%[1]s || u.%[1]s, u.%[1]s, s.%[1]s)"}
+	overwrite = rule{value: "coalesce(s.%[1]s, u.%[1]s)", object: "coalesce(u.%[1]s || s.%[1]s, s.%[1]s, u.%[1]s)"}
+)
+
+type rule struct{ value, object string }
+
 // updateStates updates rows that exist.
-func updateStates(ctx context.Context, tx pgx.Tx, p *part, states []*state) error {
+func updateStates(ctx context.Context, tx pgx.Tx, p *part, states []*state, by rule) error {
 	if len(states) == 0 {
 		return nil
 	}
@@ -182,39 +193,36 @@ func updateStates(ctx context.Context, tx pgx.Tx, p *part, states []*state) erro
 	for i, column := range filled {
 		arrays[i] = literals[column]
 	}
-	_, err := tx.Exec(ctx, updateSQL(p.table, p.rel, filled), arrays...)
+	_, err := tx.Exec(ctx, updateSQL(p.table, p.rel, filled, by), arrays...)
 	return err
 }
 
 // updateSQL updates t by one array for each filled column.
-func updateSQL(t table, rel *relation, filled []string) string {
+func updateSQL(t table, rel *relation, filled []string, by rule) string {
 	arrays := make([]string, len(filled))
 	for i, column := range filled {
 		arrays[i] = fmt.Sprintf("$%d::text[]::%s[]", i+1, rel.columns[column])
 	}
 	return fmt.Sprintf("update %s u set %s from unnest(%s) as s (%s) where u.id = s.id",
-		t.quoted(), assignments(filled), strings.Join(arrays, ", "), list(filled))
+		t.quoted(), by.assignments(filled), strings.Join(arrays, ", "), list(filled))
 }
 
-// assignments writes the rules above for the columns of a row u and the new
-// values s.
-func assignments(filled []string) string {
+// assignments sets the columns of a row u by the new values s.
+func (by rule) assignments(filled []string) string {
 	var set []string
 	for _, column := range filled {
-		name := quoteName(column)
+		value := by.value
 		switch column {
 		case "id":
+			continue
 		case "received_at":
-			set = append(set, fmt.Sprintf("%[1]s = greatest(u.%[1]s, s.%[1]s)", name))
+			value = "greatest(u.%[1]s, s.%[1]s)"
 		case "uuid_ts":
-			set = append(set, fmt.Sprintf("%[1]s = s.%[1]s", name))
+			value = "s.%[1]s"
 		case overflowColumn:
-			set = append(set, fmt.Sprintf("%[1]s = case when s.%[1]s is null then u.%[1]s when u.%[1]s is null then s.%[1]s "+
-				"when (s.received_at >= u.received_at) is not false then u.%[1]s || s.%[1]s else s.%[1]s || u.%[1]s end", name))
-		default:
-			set = append(set, fmt.Sprintf("%[1]s = case when (s.received_at >= u.received_at) is not false "+
-				"then coalesce(s.%[1]s, u.%[1]s) else coalesce(u.%[1]s, s.%[1]s) end", name))
+			value = by.object
 		}
+		set = append(set, fmt.Sprintf("%[1]s = "+value, quoteName(column)))
 	}
 	return strings.Join(set, ", ")
 }
