@@ -89,10 +89,10 @@ func (in *insertion) writeStates(ctx context.Context, p *part) error {
 			return err
 		}
 	}
-	older, newer = merge(older), merge(newer)
 	if err := in.leaveEmpty(ctx, p, older); err != nil {
 		return err
 	}
+	older, newer = merge(older), merge(newer)
 	if err := updateStates(ctx, in.tx, p, older, fillEmpty); err != nil {
 		return err
 	}

@@ -70,9 +70,9 @@ func (in *insertion) leaveEmpty(ctx context.Context, p *part, older []*state) er
 	if len(older) == 0 {
 		return nil
 	}
-	byID := make(map[string]*state, len(older))
+	byID := make(map[string][]*state, len(older))
 	for _, s := range older {
-		byID[s.row.id] = s
+		byID[s.row.id] = append(byID[s.row.id], s)
 	}
 	discards := table{p.table.schema, in.shape.discards}
 	rows, err := in.tx.Query(ctx, fmt.Sprintf(`select row_id, column_name, max(received_at) from %s
@@ -82,8 +82,10 @@ func (in *insertion) leaveEmpty(ctx context.Context, p *part, older []*state) er
 		var id, column string
 		var at time.Time
 		_, err = pgx.ForEachRow(rows, []any{&id, &column, &at}, func() error {
-			if s := byID[id]; at.After(s.row.receivedAt) {
-				delete(s.inputs, column)
+			for _, s := range byID[id] {
+				if at.After(s.row.receivedAt) {
+					delete(s.inputs, column)
+				}
 			}
 			return nil
 		})

@@ -50,6 +50,12 @@ func TestUsersHoldTheLatestState(t *testing.T) {
 			{{3, `{"seats":"many"}`}},
 			{{2, `{"seats":2,"odd":true}`}},
 		}, `{"plan":"pro","odd":true,"second":3}`},
+		{"of older calls each is judged by its own time", [][]call{
+			{{0, `{"seats":0}`}},
+			{{2, `{"seats":"many"}`}},
+			{{5, `{"plan":"pro"}`}},
+			{{1, `{"seats":1,"odd":true}`}, {3, `{"seats":3}`}},
+		}, `{"plan":"pro","seats":3,"odd":true,"second":5}`},
 		{"of older calls the later does not fit", [][]call{
 			{{3, `{"plan":"pro"}`}},
 			{{1, `{"seats":1}`}, {2, `{"seats":"many"}`}},
