@@ -22,7 +22,11 @@ import (
 
 // captures are requests of real SDKs, byte for byte. What the door makes of
 // each is in the file beside it that ends in .golden.
-const captures = "../../ingest/testdata/wire/"
+const (
+	captures = "../../ingest/testdata/wire/"
+	// capturedKey is the write key with which they were captured.
+	capturedKey = "wk_test"
+)
 
 // Every captured request is answered as its SDK needs, and each of its calls is
 // a row, once, however often it was sent: in the table of its type and as
@@ -30,7 +34,7 @@ const captures = "../../ingest/testdata/wire/"
 func TestCapturedRequestsBecomeRows(t *testing.T) {
 	t.Parallel()
 	s := testSettings(t, serve(t, mockvero.New(mockvero.Options{AuthToken: veroToken})))
-	s.Sources[0].WriteKeys = append(s.Sources[0].WriteKeys, "wk_test") // the key they were captured with
+	s.Sources[0].WriteKeys = append(s.Sources[0].WriteKeys, capturedKey)
 	s.AnalyticsDir = sdktest.BrowserBundle(t)
 	b := startTestBridge(t, s, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	w := &world{bridge: b, db: connect(t, s.Warehouse.URL), url: "http://" + b.publicAddr}

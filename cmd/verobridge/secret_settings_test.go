@@ -94,6 +94,8 @@ func secretsIn(t testing.TB, s settings) canary.Secrets {
 		if s.Sources[i].Trust == trustBrowser { // its keys are in pages for everybody
 			s.Sources[i].WriteKeys = nil
 		}
+		// The key of the captures is in testdata, and too short to be looked for.
+		s.Sources[i].WriteKeys = slices.DeleteFunc(slices.Clone(s.Sources[i].WriteKeys), func(key string) bool { return key == capturedKey })
 	}
 	var values []string
 	eachText(reflect.ValueOf(s), "", func(path, text string) {
